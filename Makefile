@@ -1,0 +1,73 @@
+# Queqiao. `make help` lists what can be made.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PYTHON ?= python3
+# uv from PATH, else one of our own inside the virtual environment.
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_NO_PROGRESS := 1
+
+SOURCES := services sandbox bench tests
+PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
+
+.PHONY: help run test check format bench protos clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have a real conversation
+	@exec $(BIN)/python -m sandbox
+
+test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/buf lint
+	@$(MAKE) --no-print-directory check-protos
+
+check-protos:
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory protos GEN=$$fresh && \
+	diff -r -x __pycache__ protos/gen "$$fresh" > /dev/null || \
+	{ echo "protos/gen is not what the protos generate: run 'make protos' and commit the result." >&2; exit 1; }
+
+GEN := protos/gen
+protos: $(VENV)/.installed ## Generate protos/gen from the protos
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(GEN) --grpc_python_out=$(GEN) \
+		--mypy_out=quiet:$(GEN) --mypy_grpc_out=quiet:$(GEN) $(PROTOS)
+
+format: $(VENV)/.installed ## Format the sources
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+clean: ## Remove everything that was installed, generated at run time or stored
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox.clean; fi
+	@rm -rf $(VENV) .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What `make run` needs; the tools of `make check` stay if they are there.
+$(VENV)/.sandbox-installed: pyproject.toml uv.lock | $(VENV)/.uv
+	@echo "Installing (once, about a minute) …"
+	@$(UV) sync --frozen --no-group dev --group sandbox --inexact --quiet
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml uv.lock | $(VENV)/.uv
+	@echo "Installing, with the developers' tools (once, about a minute) …"
+	@$(UV) sync --frozen --all-groups --quiet
+	@touch $@ $(VENV)/.sandbox-installed
+
+$(VENV)/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.12 if yours has another name." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	{ echo "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@if [ "$(UV)" = "$(BIN)/uv" ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.11,<1'; fi
+	@touch $@

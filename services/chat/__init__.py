@@ -1,0 +1,1 @@
+"""The chat service: runs turns of conversations."""

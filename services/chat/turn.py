@@ -1,0 +1,194 @@
+"""One turn: the path that everything serves. Pure: what it needs from the outside comes through ports."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from services.chat.domain import (
+    Chunk,
+    Completed,
+    Delta,
+    Event,
+    FinishReason,
+    Message,
+    Model,
+    Outcome,
+    Question,
+    Role,
+    Started,
+    Usage,
+    Verdict,
+)
+from services.chat.errors import ContentRefusedError, UpstreamError
+from services.chat.pacing import Background, Pace
+from services.chat.ports import Memory, Models, Moderation, Recollection, Tokenizer, Upstream, Wallet
+from services.chat.window import Prompt, fit
+from services.runtime.errors import ServiceError
+
+
+@dataclass(slots=True)
+class Draft:
+    """What the model has produced so far, and what of it was released to the user."""
+
+    produced: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    held: str = ""
+    finish_reason: FinishReason | None = None
+    reported: Usage | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in what the model sent."""
+        self.produced.append(chunk.text)
+        self.held += chunk.text
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.reported = chunk.usage or self.reported
+
+    def release(self, characters: int) -> str:
+        """Let the first characters of what is held go."""
+        text, self.held = self.held[:characters], self.held[characters:]
+        self.released.append(text)
+        return text
+
+
+class Turns:
+    """Runs turns."""
+
+    def __init__(
+        self,
+        *,
+        models: Models,
+        memory: Memory,
+        moderation: Moderation,
+        wallet: Wallet,
+        upstream: Upstream,
+        tokenizer: Tokenizer,
+        pace: Pace,
+        background: Background,
+    ) -> None:
+        """Take the ports."""
+        self._models = models
+        self._memory = memory
+        self._moderation = moderation
+        self._wallet = wallet
+        self._upstream = upstream
+        self._tokenizer = tokenizer
+        self._pace = pace
+        self._background = background
+
+    async def run(self, question: Question) -> AsyncGenerator[Event]:
+        """Answer a question.
+
+        Closing the iterator, or cancelling the task that runs it, cancels the model and charges what was produced.
+
+        Raises:
+            ServiceError: With a reason that chat.proto documents.
+        """
+        model = await self._models.find(question.model)
+        known, verdict = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
+        _demand_allowed(verdict)
+        asked = [self._weighed(message, model) for message in question.messages]
+        history = [self._weighed(message, model) for message in known.messages]
+        prompt = fit(history, asked, model, question.options.max_output_tokens)
+
+        await self._reserve(question, model, prompt)
+        draft, outcome = Draft(), Outcome.CANCELLED
+        try:
+            yield Started(question.conversation_id, model.id)
+            async for text in self._answer(question, model, prompt, draft):
+                yield Delta(text)
+            outcome = Outcome.COMPLETED
+        except ContentRefusedError:
+            outcome = Outcome.REFUSED
+            raise
+        except Exception:
+            outcome = Outcome.FAILED
+            raise
+        finally:
+            # Whatever happened, and even if nobody waits any more, the reservation is closed.
+            usage = self._usage(prompt, draft, model)
+            closing = self._background.start(self._close(question, usage, draft, outcome))
+
+        charged_micros = await asyncio.shield(closing)
+        if question.conversation_id:
+            answer = self._weighed(Message(Role.ASSISTANT, "".join(draft.released)), model)
+            new = [message for message in asked if message.role is not Role.SYSTEM]
+            # Shielded as well: the answer was given and paid for, so it is remembered even if the user leaves now.
+            await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
+        yield Completed(draft.finish_reason or FinishReason.STOP, usage, charged_micros)
+
+    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncIterator[str]:
+        """What may be shown of the answer, as it is written."""
+        options = replace(question.options, max_output_tokens=prompt.max_output_tokens)
+        async with self._upstream.answer(model, prompt.messages, options) as chunks:
+            async for chunk in self._pace.coalesce(chunks):
+                draft.add(chunk)
+                if chunk.text and (text := await self._screen(question, draft, last=False)):
+                    yield text
+        if draft.finish_reason is None:
+            raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
+        if draft.held and (text := await self._screen(question, draft, last=True)):
+            yield text
+
+    async def _screen(self, question: Question, draft: Draft, *, last: bool) -> str:
+        screened = await self._moderation.screen(question.request_id, draft.held, last=last)
+        _demand_allowed(screened.verdict)
+        return draft.release(screened.released_characters)
+
+    async def _recall(self, question: Question) -> Recollection:
+        if not question.conversation_id:
+            return Recollection()
+        return await self._memory.recall(question.user_id, question.conversation_id)
+
+    async def _remember(self, question: Question, known: Recollection, messages: Sequence[Message]) -> None:
+        await self._memory.remember(question.user_id, question.conversation_id, known, messages)
+
+    async def _reserve(self, question: Question, model: Model, prompt: Prompt) -> None:
+        reserving = asyncio.create_task(
+            self._wallet.reserve(question, model, prompt.input_tokens, prompt.max_output_tokens)
+        )
+        try:
+            await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            # The user left while billing was deciding: give back what it may have set aside.
+            self._background.start(self._release_after(reserving, question))
+            raise
+
+    async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
+        with contextlib.suppress(ServiceError):
+            await reserving
+            await self._wallet.release(question)
+
+    async def _close(self, question: Question, usage: Usage, draft: Draft, outcome: Outcome) -> int:
+        """Close the reservation: an answer is paid for, a turn that produced nothing is free."""
+        if any(draft.produced) or outcome is Outcome.COMPLETED:
+            return await self._wallet.settle(question, usage, outcome)
+        await self._wallet.release(question)
+        return 0
+
+    def _usage(self, prompt: Prompt, draft: Draft, model: Model) -> Usage:
+        """The provider's own figures when they can be true, else our count."""
+        reported = draft.reported
+        if (
+            reported is not None
+            and 0 <= reported.cached_input <= reported.input <= model.context_tokens
+            and 0 <= reported.output <= prompt.max_output_tokens
+        ):
+            return reported
+        produced = self._tokenizer.count("".join(draft.produced), model.encoding)
+        return Usage(input=prompt.input_tokens, output=min(produced, prompt.max_output_tokens))
+
+    def _weighed(self, message: Message, model: Model) -> Message:
+        """The message with its token count, counted only when it is not known."""
+        if message.encoding == model.encoding:
+            return message
+        tokens = self._tokenizer.count(message.content, model.encoding)
+        return replace(message, tokens=tokens, encoding=model.encoding)
+
+
+def _demand_allowed(verdict: Verdict) -> None:
+    if verdict.refused:
+        raise ContentRefusedError(
+            "The content is not allowed here; please change it.",
+            metadata={"layer": verdict.layer, "label": str(verdict.label)},
+        )

@@ -1,0 +1,143 @@
+"""The model's provider: any OpenAI-compatible API, through the official SDK with its raw stream."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from services.chat.domain import Chunk, Message, Model, Options
+from services.chat.errors import ModelNotFoundError, UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+from services.chat.sse import StreamError, StreamReader
+from services.runtime.errors import InvalidRequestError, ServiceError
+from services.runtime.trace import outgoing_headers
+
+# What a provider's 429 is worth waiting for when it does not say.
+_BUSY_S = 2.0
+
+
+class OpenAIUpstream:
+    """Streams answers and lists models."""
+
+    def __init__(self, client: AsyncOpenAI, tracer: trace.Tracer) -> None:
+        """Use a client that was set up with base URL, key and timeouts."""
+        self._client = client
+        self._tracer = tracer
+
+    async def list_models(self) -> Sequence[Model]:
+        """What the provider says it runs; figures are filled in by the catalogue."""
+        with _translated():
+            page = await self._client.models.list()
+        return [Model(m.id, 0, 0, "", created_s=m.created or 0, owned_by=m.owned_by or "") for m in page.data]
+
+    @asynccontextmanager
+    async def answer(
+        self, model: Model, prompt: Sequence[Message], options: Options
+    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """Ask the model; leaving the context closes the connection, which cancels the generation.
+
+        The span follows the OpenTelemetry semantic conventions for generative AI; it carries no content.
+        """
+        span = self._tracer.start_span(
+            f"chat {model.id}",
+            kind=SpanKind.CLIENT,
+            attributes={
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": model.id,
+                "gen_ai.request.max_tokens": options.max_output_tokens or 0,
+                "server.address": self._client.base_url.host,
+            },
+        )
+        try:
+            with _translated():
+                async with self._client.chat.completions.with_streaming_response.create(
+                    **_request(model, prompt, options), extra_headers=_headers(span)
+                ) as response:
+                    yield _chunks(response.iter_bytes(), span)
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", type(error).__name__)
+            raise
+        finally:
+            span.end()
+
+
+async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncIterator[Chunk]:
+    reader = StreamReader()
+    async for piece in data:
+        chunk = reader.feed(piece)
+        if chunk is None:
+            continue
+        if chunk.finish_reason:
+            span.set_attribute("gen_ai.response.finish_reasons", [chunk.finish_reason.value])
+        if chunk.usage:
+            span.set_attribute("gen_ai.usage.input_tokens", chunk.usage.input)
+            span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
+        yield chunk
+        if reader.done:
+            return
+
+
+def _headers(span: trace.Span) -> dict[str, str]:
+    """The trace goes on from this span; without tracing, from the caller's trace."""
+    if not span.get_span_context().is_valid:
+        return outgoing_headers()
+    headers: dict[str, str] = {}
+    propagate.inject(headers, context=trace.set_span_in_context(span))
+    return headers
+
+
+def _request(model: Model, prompt: Sequence[Message], options: Options) -> dict[str, Any]:
+    """The request's body; a parameter that nobody gave is left out, so it stays the provider's to choose."""
+    body: dict[str, Any] = {
+        "model": model.id,
+        "messages": [{"role": message.role.value, "content": message.content} for message in prompt],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": options.max_output_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "presence_penalty": options.presence_penalty,
+        "frequency_penalty": options.frequency_penalty,
+        "seed": options.seed,
+        "stop": list(options.stop) or None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """The SDK's errors as ours; a provider's own words stay here, they may name keys and accounts."""
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
+    except openai.APIStatusError as error:
+        raise _from_status(error) from None
+    except (openai.APIConnectionError, StreamError):
+        raise UpstreamError(
+            "The model's provider cannot be reached or broke off; ask again.", retry_after_s=1
+        ) from None
+    except TimeoutError:
+        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
+
+
+def _from_status(error: openai.APIStatusError) -> ServiceError:
+    match error.status_code:
+        case 400 | 422:
+            return InvalidRequestError("The model refuses these parameters or messages; change them.")
+        case 401 | 403:
+            return UpstreamError("The model's provider refuses our key: check OPENAI_API_KEY.")
+        case 404:
+            return ModelNotFoundError("The provider does not run this model any more.")
+        case 429:
+            wait = error.response.headers.get("retry-after", "")
+            retry_after_s = float(wait) if wait.isdecimal() else _BUSY_S
+            return UpstreamBusyError("The model is busy; try again shortly.", retry_after_s=retry_after_s)
+        case _:
+            return UpstreamError("The model's provider failed; ask again.", retry_after_s=1)

@@ -1,0 +1,43 @@
+"""`queqiao serve chat`, `queqiao keys issue …`, `queqiao credit grant …`."""
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+from services.billing.commands import app as billing_commands
+from services.gateway.commands import app as gateway_commands
+from services.runtime.errors import ServiceError, StartupError
+
+SERVICES = ("billing", "chat", "gateway", "moderation")
+
+app = typer.Typer(
+    help="鹊桥 Queqiao: serve a service, issue keys, grant credit. Configuration comes from the environment.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(gateway_commands)
+app.add_typer(billing_commands)
+
+
+@app.command()
+def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
+    """Run one service in this process until it is stopped (SIGTERM)."""
+    if service not in SERVICES:
+        raise typer.BadParameter(f"there is no service {service!r}; choose one of {', '.join(SERVICES)}.")
+    # Imported late: a service's libraries are loaded only by the process that serves it.
+    importlib.import_module(f"services.{service}.__main__").main()
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one sentence and exit status 1."""
+    try:
+        app()
+    except (ServiceError, StartupError) as error:
+        print(f"queqiao: {error}", file=sys.stderr)  # noqa: T201  # said to the person who typed the command
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

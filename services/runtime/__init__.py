@@ -1,0 +1,1 @@
+"""What makes any service a process. Knows no service."""

@@ -1,0 +1,123 @@
+"""PostgreSQL: a pool, and the schema that a service's numbered SQL files make.
+
+Each service owns one schema. Its files `migrations/0001_what_it_does.sql` run in order, each in a transaction, once;
+`<schema>.schema_migrations` remembers them. The well-kept migration libraries (yoyo, dbmate, alembic) bring a second
+driver or an ORM for what is forty lines here.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from services.runtime.errors import StartupError
+
+# A connection of its own, or one lent by a pool.
+Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+# How long a database that is still starting is waited for.
+_CONNECT_PATIENCE_S = 10.0
+
+# Any constant will do, as long as all replicas agree on it: replicas that start together migrate one after the other.
+_MIGRATION_LOCK = 0x0071_7565
+
+
+@asynccontextmanager
+async def postgres_pool(
+    url: str, *, schema: str, migrations: Path, connections_max: int
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """Connect, bring the schema up to date, and close in the end.
+
+    Raises:
+        StartupError: The database does not answer, refuses us, or a migration that ran was changed afterwards.
+    """
+    pool = await _connect(url, schema, connections_max)
+    try:
+        async with pool.acquire() as connection:
+            await migrate(connection, schema=schema, migrations=migrations)
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def migrate(
+    connection: Connection,
+    *,
+    schema: str,
+    migrations: Path,
+) -> list[str]:
+    """Run what has not run yet; answers the names of the files that ran now.
+
+    Raises:
+        StartupError: A file that ran in the past has other content today, or fails.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        await connection.execute(
+            f'CREATE TABLE IF NOT EXISTS "{schema}".schema_migrations ('
+            "name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = await connection.fetch(
+            f'SELECT name, sha256 FROM "{schema}".schema_migrations'  # noqa: S608  # a service's own constant
+        )
+        applied = {row["name"]: row["sha256"] for row in rows}
+        fresh: list[str] = []
+        for name, sql in _read(migrations):
+            sha256 = hashlib.sha256(sql.encode()).hexdigest()
+            if name not in applied:
+                await _apply(connection, schema, name, sql, sha256)
+                fresh.append(name)
+            elif applied[name] != sha256:
+                raise StartupError(
+                    f"Migration {schema}/{name} was changed after it ran: restore it and add a new file instead."
+                )
+        return fresh
+
+
+def _read(migrations: Path) -> list[tuple[str, str]]:
+    return [(file.name, file.read_text(encoding="utf-8")) for file in sorted(migrations.glob("[0-9]*.sql"))]
+
+
+async def _apply(
+    connection: Connection,
+    schema: str,
+    name: str,
+    sql: str,
+    sha256: str,
+) -> None:
+    try:
+        await connection.execute(sql)
+    except asyncpg.PostgresError as error:
+        raise StartupError(f"Migration {schema}/{name} failed: {error}") from error
+    await connection.execute(
+        f'INSERT INTO "{schema}".schema_migrations (name, sha256) VALUES ($1, $2)',  # noqa: S608  # as above
+        name,
+        sha256,
+    )
+
+
+async def _connect(url: str, schema: str, connections_max: int) -> "asyncpg.Pool[asyncpg.Record]":
+    where = urlsplit(url).hostname or "its socket"
+    deadline = asyncio.get_running_loop().time() + _CONNECT_PATIENCE_S
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections_max,
+                command_timeout=10,
+                server_settings={"search_path": schema, "application_name": f"queqiao-{schema}"},
+            )
+        except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError, ValueError) as error:
+            raise StartupError(
+                f"PostgreSQL at {where} refuses us ({type(error).__name__}): check DATABASE_URL."
+            ) from None
+        except (OSError, asyncpg.PostgresError, TimeoutError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise StartupError(f"PostgreSQL at {where} does not answer: start it, or check DATABASE_URL.") from None
+            await asyncio.sleep(0.2)
