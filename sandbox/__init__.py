@@ -1,0 +1,1 @@
+"""What stands in for the outside on a laptop, and the launcher of the whole mesh."""

@@ -1,0 +1,95 @@
+"""`make run`: the whole mesh on this machine, until Ctrl-C."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox import model
+from sandbox.mesh import Mesh
+from sandbox.ports import HOST
+from sandbox.processes import PartError
+
+
+def main() -> None:
+    """Run until told to stop; exit status 1 and one sentence when something is in the way."""
+    console = Console(highlight=False)
+    try:
+        asyncio.run(_run(console))
+    except PartError as error:
+        console.print(f"[bold red]✗[/] {error}", soft_wrap=True)
+        sys.exit(1)
+
+
+async def _run(console: Console) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    folder = Path(os.environ.get("QUEQIAO_RUN_DIR", ".run"))
+    try:
+        port = int(os.environ.get("PORT") or 8080)
+    except ValueError:
+        raise PartError(f"PORT is {os.environ['PORT']!r}, which is no port: set a number, such as 8080.") from None
+    begin = time.monotonic()
+
+    def ready(title: str) -> None:
+        console.print(f"  [green]✓[/] {title:<32} {time.monotonic() - begin:4.1f} s")
+
+    console.print("[bold]鹊桥 Queqiao[/] is starting …")
+    mesh = Mesh(folder, given=os.environ, host=os.environ.get("HOST", HOST), port=port, progress=ready)
+    if not await _until(stopping, mesh.__aenter__()):
+        return
+    try:
+        _welcome(console, mesh)
+        death = asyncio.create_task(mesh.first_death())
+        await asyncio.wait([death, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            raise death.result()
+        with contextlib.suppress(OSError):  # a closed terminal cannot be told
+            console.print("\nStopping …")
+    finally:
+        await mesh.__aexit__(None, None, None)
+
+
+async def _until(stopping: asyncio.Event, starting: Coroutine[None, None, object]) -> bool:
+    """Start, unless told to stop first; answers whether it came up."""
+    start = asyncio.create_task(starting)
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait([start, stop], return_when=asyncio.FIRST_COMPLETED)
+    if stopping.is_set() and not start.done():
+        # Cancelling makes the start undo itself.
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        return False
+    stop.cancel()
+    await start
+    return True
+
+
+def _welcome(console: Console, mesh: Mesh) -> None:
+    chosen = f'"model":"{model.NAME}",' if mesh.model_is_local else ""
+    body = f'{{{chosen}"stream":true,"messages":[{{"role":"user","content":"你好，请介绍一下你自己"}}]}}'
+    console.print(
+        f"\n[bold green]Ready[/] at [bold]{mesh.url}[/] (OpenAI's protocol at {mesh.url}/v1)\n"
+        f"  API key   {mesh.api_key}\n"
+        f"  logs      {mesh.state.folder / 'logs'}\n"
+        "  stop      Ctrl-C; state is kept, `make clean` removes it\n\n"
+        "Try it:\n",
+        soft_wrap=True,
+    )
+    # As one plain line: it must survive being copied.
+    print(
+        f"curl -N {mesh.url}/v1/chat/completions -H 'Authorization: Bearer {mesh.api_key}' "
+        f"-H 'Content-Type: application/json' -d '{body}'\n",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

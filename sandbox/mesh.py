@@ -1,0 +1,250 @@
+"""The whole mesh: the outside, then the four services, each a process of its own."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TypeVar
+
+import aiohttp
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from sandbox import parts
+from sandbox.ports import HOST, free_port, is_free
+from sandbox.processes import PartError, Process
+from sandbox.state import State
+from sandbox.supervisor import Supervisor, minimal_env
+
+ResultT = TypeVar("ResultT")
+
+# In which order services stop: the edge first, what it stands on last.
+_LAYERS = {"billing": 1, "moderation": 1, "chat": 2, "gateway": 3}
+
+# Which variables each service is given, of the outside and of its own options; a secret goes only where it is used.
+_NEEDS = {
+    "billing": ("DATABASE_URL", "TRIAL_CREDIT_MICROS"),
+    "moderation": ("LEXICON_PATH",),
+    "chat": (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "OPENAI_BASE_URL",
+        "OPENAI_API_KEY",
+        "MODERATION_TARGET",
+        "BILLING_TARGET",
+        "MODELS_FILE",
+        "TURN_TIMEOUT_S",
+        "UPSTREAM_SILENCE_TIMEOUT_S",
+    ),
+    "gateway": (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "WECHAT_API_BASE_URL",
+        "WECHAT_APPID",
+        "WECHAT_SECRET",
+        "CHAT_TARGET",
+        "BILLING_TARGET",
+        "SESSION_SECRET",
+        "RATE_LIMIT_PER_MINUTE",
+        "CONCURRENT_TURNS_MAX",
+        "BODY_BYTES_MAX",
+        "TURN_TIMEOUT_S",
+    ),
+}
+
+# Every service is given these.
+_SHARED = ("LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DRAIN_S")
+
+DEVELOPER = "developer"
+_DEVELOPER_CREDIT_YUAN = "10"
+
+# Told the title of each part that has come up.
+Progress = Callable[[str], None]
+
+
+class Mesh:
+    """A mesh that runs while the context is open.
+
+    After entering: `url` is the gateway's address, `api_key` a developer's key with credit, `env` every address and
+    credential.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        given: Mapping[str, str],
+        host: str = HOST,
+        port: int = 8080,
+        progress: Progress = lambda title: None,
+    ) -> None:
+        """Plan a mesh.
+
+        Args:
+            folder: Where its state lives.
+            given: The environment that it is told: variables that replace parts, and options of the services.
+            host: Where the gateway listens.
+            port: The gateway's port; 0 for a free one.
+            progress: Told the title of each part as it comes up.
+        """
+        self.state = State(folder.resolve())
+        self.env: dict[str, str] = {}
+        self.api_key = ""
+        self._given = given
+        self._host = host
+        self._port = port or free_port()
+        self._progress = progress
+        self._supervisor = Supervisor()
+        self._lock: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return f"http://{self._host if self._host != '0.0.0.0' else HOST}:{self._port}"  # noqa: S104  # a comparison
+
+    @property
+    def model_is_local(self) -> bool:
+        """Whether the sandbox's own model answers."""
+        return not self._given.get("OPENAI_BASE_URL")
+
+    def process(self, name: str) -> Process:
+        """A running service or part, by the name its sentences use."""
+        return self._supervisor.process(name)
+
+    async def first_death(self) -> PartError:
+        """Wait until a part dies."""
+        return await self._supervisor.first_death()
+
+    async def __aenter__(self) -> "Mesh":
+        """Start everything, or nothing.
+
+        Raises:
+            PartError: Something is in the way; everything that was started is stopped.
+        """
+        if not is_free(self._host, self._port):
+            raise PartError(
+                f"Port {self._port} is in use: stop what listens there, or choose another: PORT=8090 make run."
+            )
+        self._lock = self.state.open()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self._stop()
+            if isinstance(error, OSError):
+                raise PartError(f"{error.strerror or error}: check {self.state.folder} and its disk's room.") from None
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        await self._stop()
+
+    async def _start(self) -> None:
+        outside = await _all(
+            self._part(start)
+            for start in (parts.start_postgres, parts.start_redis, parts.start_model, parts.start_wechat)
+        )
+        for part in outside:
+            self.env.update(part.env)
+        self.env["SESSION_SECRET"] = self.state.secret("session")
+        for service in ("billing", "moderation", "chat"):
+            self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{free_port()}"
+        await _all(self._service(service) for service in _LAYERS)
+        self.state.write_private(
+            self.state.env_file, "".join(f"{name}={value}\n" for name, value in sorted(self.env.items()))
+        )
+        self.api_key = await self._developer_key()
+
+    async def _part(self, start: parts.Start) -> parts.Part:
+        part = await start(self._given, self.state, self._supervisor)
+        self._progress(part.title)
+        return part
+
+    async def _service(self, name: str) -> None:
+        argv = [sys.executable, "-m", f"services.{name}"]
+        process = await Process.start(name, argv, log=self.state.log(name), env=self._service_env(name))
+        self._supervisor.adopt(_LAYERS[name], process)
+        if name == "gateway":
+            await self._supervisor.ready(process, lambda: parts.http_ok(f"{self.url}/readyz"))
+        else:
+            await self._supervisor.ready(process, lambda: _grpc_serving(self.env[f"{name.upper()}_TARGET"]))
+        self._progress(name)
+
+    def _service_env(self, name: str) -> dict[str, str]:
+        known = {**self._given, **self.env}
+        env = minimal_env() | {key: known[key] for key in (*_NEEDS[name], *_SHARED) if known.get(key)}
+        metrics = self.env[f"{name.upper()}_METRICS_PORT"] = str(free_port())
+        env |= {"HOST": HOST, "METRICS_PORT": metrics, "SERVICE_INSTANCE": f"{name}-laptop"}
+        if name == "gateway":
+            return env | {"HOST": self._host, "PORT": str(self._port)}
+        return env | {"PORT": known[f"{name.upper()}_TARGET"].rsplit(":", 1)[1]}
+
+    async def _developer_key(self) -> str:
+        """The key of earlier runs while it works, else a new one with credit."""
+        file = self.state.api_key_file
+        if file.exists():
+            key = file.read_text(encoding="utf-8").strip()
+            if await parts.http_ok(f"{self.url}/v1/me", {"Authorization": f"Bearer {key}"}):
+                return key
+        issue = ("keys", "issue", "--user", DEVELOPER, "--name", "laptop")
+        key = await self.queqiao(*issue, "--secret-only")
+        user = await self._user_of(key)
+        grant = ("credit", "grant", "--user", user, "--yuan", _DEVELOPER_CREDIT_YUAN)
+        await self.queqiao(*grant, "--request-id", "laptop-credit", "--reason", "credit of a laptop's developer")
+        self.state.write_private(file, key)
+        return key
+
+    async def _user_of(self, key: str) -> str:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{self.url}/v1/me", headers={"Authorization": f"Bearer {key}"}) as answer,
+        ):
+            user: str = (await answer.json())["user"]["id"]
+            return user
+
+    async def queqiao(self, *arguments: str) -> str:
+        """Run the command line in this mesh; answers what it printed.
+
+        Raises:
+            PartError: The command failed; the sentence is the command's own.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.cli", *arguments),
+            env=minimal_env() | self.env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        printed, complaint = await process.communicate()
+        if process.returncode != 0:
+            raise PartError(f"The command line failed: {complaint.decode().strip()}")
+        return printed.decode().strip()
+
+    async def _stop(self) -> None:
+        await self._supervisor.stop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+async def _all(work: Iterable[Coroutine[None, None, ResultT]]) -> list[ResultT]:
+    """Run together; the first failure cancels the rest and is raised alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(item) for item in work]
+    except* (PartError, OSError) as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _grpc_serving(target: str) -> bool:
+    async with grpc.aio.insecure_channel(target) as channel:
+        try:
+            answer = await health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]  # the stubs forget it
+                health_pb2.HealthCheckRequest(), timeout=1
+            )
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

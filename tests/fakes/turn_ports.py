@@ -1,0 +1,120 @@
+"""The ports of a turn, in memory: they do what the real ones promise and remember what they were asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from services.chat.domain import Chunk, Message, Model, Options, Outcome, Question, Screened, Usage, Verdict
+from services.chat.errors import ModelNotFoundError
+from services.chat.ports import Recollection
+from services.runtime.errors import Code, RemoteError, ServiceError
+
+MODEL = Model(id="fake-model", context_tokens=1000, max_output_tokens=100, encoding="characters")
+
+
+class CharacterTokenizer:
+    """One token a character."""
+
+    def count(self, text: str, encoding: str) -> int:
+        return len(text)
+
+
+class OneModel:
+    """Knows MODEL alone."""
+
+    async def find(self, model_id: str) -> Model:
+        if model_id not in ("", MODEL.id):
+            raise ModelNotFoundError("no such model")
+        return MODEL
+
+
+@dataclass
+class DictMemory:
+    """Conversations in a dictionary."""
+
+    conversations: dict[str, list[Message]] = field(default_factory=dict)
+
+    async def recall(self, user_id: str, conversation_id: str) -> Recollection:
+        messages = self.conversations.get(conversation_id, [])
+        return Recollection(tuple(messages), len(messages))
+
+    async def remember(
+        self, user_id: str, conversation_id: str, known: Recollection, messages: Sequence[Message]
+    ) -> None:
+        self.conversations.setdefault(conversation_id, []).extend(messages)
+
+
+@dataclass
+class WordModeration:
+    """Refuses one word, in both directions, and holds back its live prefixes."""
+
+    word: str = "forbidden"
+
+    async def check_input(self, question: Question) -> Verdict:
+        refused = any(self.word in message.content for message in question.messages)
+        return Verdict(refused, "lexicon" if refused else "")
+
+    async def screen(self, request_id: str, window: str, *, last: bool) -> Screened:
+        if self.word in window:
+            return Screened(window.index(self.word), Verdict(True, "lexicon"))
+        if last:
+            return Screened(len(window), Verdict(False))
+        held = next(n for n in range(len(self.word) - 1, -1, -1) if window.endswith(self.word[:n]))
+        return Screened(len(window) - held, Verdict(False))
+
+
+@dataclass
+class RecordingWallet:
+    """Charges one micro-yuan a token, and keeps what happened in order."""
+
+    affordable: bool = True
+    reserve_delay_s: float = 0
+    happened: list[tuple[object, ...]] = field(default_factory=list)
+
+    async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
+        await asyncio.sleep(self.reserve_delay_s)
+        if not self.affordable:
+            raise RemoteError(Code.FAILED_PRECONDITION, "INSUFFICIENT_QUOTA", "not enough")
+        self.happened.append(("reserve", input_tokens, max_output_tokens))
+
+    async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
+        self.happened.append(("settle", usage.input, usage.output, outcome))
+        return usage.input + usage.output
+
+    async def release(self, question: Question) -> None:
+        self.happened.append(("release",))
+
+    @property
+    def verbs(self) -> list[object]:
+        return [entry[0] for entry in self.happened]
+
+
+@dataclass
+class ScriptedUpstream:
+    """Sends the scripted chunks; an error in the script is raised, a float is a pause in seconds."""
+
+    script: Sequence[Chunk | ServiceError | float]
+    prompts: list[Sequence[Message]] = field(default_factory=list)
+    options: list[Options] = field(default_factory=list)
+    closed: bool = False
+
+    @asynccontextmanager
+    async def answer(
+        self, model: Model, prompt: Sequence[Message], options: Options
+    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+        self.prompts.append(prompt)
+        self.options.append(options)
+        try:
+            yield self._play()
+        finally:
+            self.closed = True
+
+    async def _play(self) -> AsyncIterator[Chunk]:
+        for step in self.script:
+            if isinstance(step, Chunk):
+                yield step
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
+            else:
+                raise step

@@ -1,0 +1,65 @@
+"""Nagle for calls: who wakes together travels together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.runtime.batching import Batcher
+
+
+class Recorder:
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.batches: list[list[int]] = []
+        self.running = 0
+        self.running_max = 0
+        self.delay_s = delay_s
+
+    async def call(self, items: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(items))
+        self.running += 1
+        self.running_max = max(self.running_max, self.running)
+        await asyncio.sleep(self.delay_s)
+        self.running -= 1
+        if -1 in items:
+            raise ValueError("bad batch")
+        return [item * 10 for item in items]
+
+
+async def test_items_of_one_wake_up_share_a_call_and_each_gets_its_own_answer() -> None:
+    recorder = Recorder()
+    batcher: Batcher[int, int] = Batcher(recorder.call)
+    assert await asyncio.gather(*(batcher.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
+    assert recorder.batches == [[0, 1, 2, 3, 4]]
+
+
+async def test_no_more_calls_run_at_once_than_allowed_and_none_is_larger_than_allowed() -> None:
+    recorder = Recorder(0.005)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2, batch_max=3)
+    answers = await asyncio.gather(*(batcher.submit(n) for n in range(20)))
+    assert answers == [n * 10 for n in range(20)]
+    assert recorder.running_max == 2
+    assert max(len(batch) for batch in recorder.batches) == 3
+
+
+async def test_a_failure_reaches_everyone_on_board_and_nobody_else() -> None:
+    recorder = Recorder()
+    batcher: Batcher[int, int] = Batcher(recorder.call)
+    results = await asyncio.gather(batcher.submit(-1), batcher.submit(1), return_exceptions=True)
+    assert all(isinstance(result, ValueError) for result in results)
+    assert await batcher.submit(2) == 20
+
+
+async def test_whoever_gave_up_waiting_is_not_sent() -> None:
+    recorder = Recorder(0.01)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=1)
+    first = asyncio.create_task(batcher.submit(1))
+    await asyncio.sleep(0.002)
+    second = asyncio.create_task(batcher.submit(2))
+    await asyncio.sleep(0.002)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert await first == 10
+    await asyncio.sleep(0.02)
+    assert recorder.batches == [[1]]
