@@ -1,8 +1,7 @@
 """The chat service's composition root: the only place that builds its adapters."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import openai
@@ -20,7 +19,7 @@ from services.chat.turn import Turns
 from services.chat.upstream import OpenAIUpstream
 from services.runtime.errors import StartupError
 from services.runtime.postgres import postgres_pool
-from services.runtime.process import Runtime, Server
+from services.runtime.process import Runtime, Server, running
 from services.runtime.redis import redis_client
 
 SERVICE = "queqiao.chat.v1.ChatService"
@@ -68,14 +67,9 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         chat_pb2_grpc.add_ChatServiceServicer_to_server(
             ChatServicer(turns, catalogue, TurnMetrics(runtime.registry)), server.grpc
         )
-        refreshing = asyncio.create_task(catalogue.keep_fresh())
+        await stack.enter_async_context(running(catalogue.keep_fresh()))
         await server.start(SERVICE)
-        try:
-            yield server
-        finally:
-            refreshing.cancel()
-            with suppress(asyncio.CancelledError):
-                await refreshing
+        yield server
 
 
 def _openai_client(settings: ChatSettings) -> openai.AsyncOpenAI:

@@ -37,9 +37,11 @@ class ModerationClient:
         response = await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S)
         return convert.verdict(response.verdict)
 
-    async def screen(self, request_id: str, window: str, *, last: bool) -> Screened:
+    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
         """Judge a window, together with those of other answers."""
-        return await self._windows.submit(moderation_pb2.OutputWindow(request_id=request_id, text=window, last=last))
+        return await self._windows.submit(
+            moderation_pb2.OutputWindow(request_id=request_id, text=window, preceding=preceding, last=last)
+        )
 
     async def _screen_all(self, windows: Sequence[moderation_pb2.OutputWindow]) -> Sequence[Screened]:
         request = moderation_pb2.ScreenOutputRequest(windows=windows)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from services.chat.domain import Chunk
+from services.runtime.errors import ServiceError
 
 ResultT = TypeVar("ResultT")
 
@@ -120,4 +121,5 @@ class Background:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("background work failed", error=type(error).__name__, reason=str(error))
+            reason = str(error) if isinstance(error, ServiceError) else ""
+            log.error("background work failed", error=type(error).__name__, reason=reason)

@@ -62,8 +62,8 @@ class Moderation(Protocol):
         """Judge the new messages of a question."""
         ...
 
-    async def screen(self, request_id: str, window: str, *, last: bool) -> Screened:
-        """Judge what was produced and not released yet."""
+    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
+        """Judge what was produced and not released yet; `preceding` is the character released before it."""
         ...
 
 

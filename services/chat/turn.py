@@ -34,6 +34,7 @@ class Draft:
     produced: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     held: str = ""
+    preceding: str = ""
     finish_reason: FinishReason | None = None
     reported: Usage | None = None
 
@@ -48,6 +49,7 @@ class Draft:
         """Let the first characters of what is held go."""
         text, self.held = self.held[:characters], self.held[characters:]
         self.released.append(text)
+        self.preceding = text[-1:] or self.preceding
         return text
 
 
@@ -131,7 +133,7 @@ class Turns:
             yield text
 
     async def _screen(self, question: Question, draft: Draft, *, last: bool) -> str:
-        screened = await self._moderation.screen(question.request_id, draft.held, last=last)
+        screened = await self._moderation.screen(question.request_id, draft.held, preceding=draft.preceding, last=last)
         _demand_allowed(screened.verdict)
         return draft.release(screened.released_characters)
 

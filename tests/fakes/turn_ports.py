@@ -55,7 +55,7 @@ class WordModeration:
         refused = any(self.word in message.content for message in question.messages)
         return Verdict(refused, "lexicon" if refused else "")
 
-    async def screen(self, request_id: str, window: str, *, last: bool) -> Screened:
+    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
         if self.word in window:
             return Screened(window.index(self.word), Verdict(True, "lexicon"))
         if last:

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&queqiao/moderation/v1/moderation.proto\x12\x15queqiao.moderation.v1\"F\n\x11\x43heckInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"E\n\x12\x43heckInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"V\n\x07Verdict\x12\x0f\n\x07refused\x18\x01 \x01(\x08\x12+\n\x05layer\x18\x02 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\r\n\x05label\x18\x03 \x01(\x05\"K\n\x13ScreenOutputRequest\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.OutputWindow\">\n\x0cOutputWindow\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04last\x18\x03 \x01(\x08\"L\n\x14ScreenOutputResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.WindowResult\"\\\n\x0cWindowResult\x12\x1b\n\x13released_characters\x18\x01 \x01(\x05\x12/\n\x07verdict\x18\x02 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict*U\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_LEXICON\x10\x01\x12\x10\n\x0cLAYER_WECHAT\x10\x02\x12\x10\n\x0cLAYER_OPENAI\x10\x03\x32\xdf\x01\n\x11ModerationService\x12\x61\n\nCheckInput\x12(.queqiao.moderation.v1.CheckInputRequest\x1a).queqiao.moderation.v1.CheckInputResponse\x12g\n\x0cScreenOutput\x12*.queqiao.moderation.v1.ScreenOutputRequest\x1a+.queqiao.moderation.v1.ScreenOutputResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&queqiao/moderation/v1/moderation.proto\x12\x15queqiao.moderation.v1\"F\n\x11\x43heckInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"E\n\x12\x43heckInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"V\n\x07Verdict\x12\x0f\n\x07refused\x18\x01 \x01(\x08\x12+\n\x05layer\x18\x02 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\r\n\x05label\x18\x03 \x01(\x05\"K\n\x13ScreenOutputRequest\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.OutputWindow\"Q\n\x0cOutputWindow\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x11\n\tpreceding\x18\x04 \x01(\t\"L\n\x14ScreenOutputResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.WindowResult\"\\\n\x0cWindowResult\x12\x1b\n\x13released_characters\x18\x01 \x01(\x05\x12/\n\x07verdict\x18\x02 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict*U\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_LEXICON\x10\x01\x12\x10\n\x0cLAYER_WECHAT\x10\x02\x12\x10\n\x0cLAYER_OPENAI\x10\x03\x32\xdf\x01\n\x11ModerationService\x12\x61\n\nCheckInput\x12(.queqiao.moderation.v1.CheckInputRequest\x1a).queqiao.moderation.v1.CheckInputResponse\x12g\n\x0cScreenOutput\x12*.queqiao.moderation.v1.ScreenOutputRequest\x1a+.queqiao.moderation.v1.ScreenOutputResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'queqiao.moderation.v1.moderation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LAYER']._serialized_start=609
-  _globals['_LAYER']._serialized_end=694
+  _globals['_LAYER']._serialized_start=628
+  _globals['_LAYER']._serialized_end=713
   _globals['_CHECKINPUTREQUEST']._serialized_start=65
   _globals['_CHECKINPUTREQUEST']._serialized_end=135
   _globals['_CHECKINPUTRESPONSE']._serialized_start=137
@@ -42,11 +42,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCREENOUTPUTREQUEST']._serialized_start=296
   _globals['_SCREENOUTPUTREQUEST']._serialized_end=371
   _globals['_OUTPUTWINDOW']._serialized_start=373
-  _globals['_OUTPUTWINDOW']._serialized_end=435
-  _globals['_SCREENOUTPUTRESPONSE']._serialized_start=437
-  _globals['_SCREENOUTPUTRESPONSE']._serialized_end=513
-  _globals['_WINDOWRESULT']._serialized_start=515
-  _globals['_WINDOWRESULT']._serialized_end=607
-  _globals['_MODERATIONSERVICE']._serialized_start=697
-  _globals['_MODERATIONSERVICE']._serialized_end=920
+  _globals['_OUTPUTWINDOW']._serialized_end=454
+  _globals['_SCREENOUTPUTRESPONSE']._serialized_start=456
+  _globals['_SCREENOUTPUTRESPONSE']._serialized_end=532
+  _globals['_WINDOWRESULT']._serialized_start=534
+  _globals['_WINDOWRESULT']._serialized_end=626
+  _globals['_MODERATIONSERVICE']._serialized_start=716
+  _globals['_MODERATIONSERVICE']._serialized_end=939
 # @@protoc_insertion_point(module_scope)

@@ -166,22 +166,28 @@ class OutputWindow(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
+    PRECEDING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn whose answer this is, for logs. Required."""
     text: _builtins.str
     """Everything that was produced and not yet released; at most 65,536 characters."""
     last: _builtins.bool
     """True when nothing follows: then whatever is not refused is released."""
+    preceding: _builtins.str
+    """The character released last before this window, so that a window which begins inside a word is not taken for
+    the word's beginning. Empty at the beginning of an answer; at most 64 characters.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         text: _builtins.str = ...,
         last: _builtins.bool = ...,
+        preceding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "preceding", b"preceding", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""The billing service: prepaid wallets over a double-entry ledger."""

@@ -1,0 +1,134 @@
+"""Protos to the ledger's operations; a request that does not fit is refused here, field by field."""
+
+import re
+from datetime import datetime, timedelta
+
+from queqiao.billing.v1 import billing_pb2
+
+from services.billing.ledger import GrantCredit, OpenWallet, Release, Reserve, Settle, Wallet
+from services.billing.pricing import Price, Usage
+from services.runtime.errors import InvalidRequestError
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOKENS_MAX = 10_000_000
+_GRANT_MICROS_MAX = 10**12
+_REASON_CHARACTERS_MAX = 200
+_TTL_S_DEFAULT = 900
+_TTL_S_MAX = 86_400
+
+_OUTCOMES = {
+    billing_pb2.TURN_OUTCOME_UNSPECIFIED: "unspecified",
+    billing_pb2.TURN_OUTCOME_COMPLETED: "completed",
+    billing_pb2.TURN_OUTCOME_CANCELLED: "cancelled",
+    billing_pb2.TURN_OUTCOME_FAILED: "failed",
+    billing_pb2.TURN_OUTCOME_REFUSED: "refused",
+}
+
+
+class _Check:
+    """Collects what is wrong with a request."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[str, str] = {}
+
+    def identifier(self, name: str, value: str) -> None:
+        if not _ID.fullmatch(value):
+            self.wrong[name] = "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
+
+    def between(self, name: str, value: int, low: int, high: int) -> None:
+        if not low <= value <= high:
+            self.wrong[name] = f"must be {low} to {high}"
+
+    def done(self) -> None:
+        if self.wrong:
+            name, why = next(iter(self.wrong.items()))
+            raise InvalidRequestError(f"{name} {why}.", fields=self.wrong)
+
+
+def user_id(value: str) -> str:
+    """A user's id."""
+    check = _Check()
+    check.identifier("user_id", value)
+    check.done()
+    return value
+
+
+def open_wallet(request: billing_pb2.OpenWalletRequest, trial_credit_micros: int) -> OpenWallet:
+    """Open a wallet with today's trial credit."""
+    return OpenWallet(user_id(request.user_id), trial_credit_micros)
+
+
+def grant_credit(request: billing_pb2.GrantCreditRequest) -> GrantCredit:
+    """Give credit away."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    check.between("amount_micros", request.amount_micros, 1, _GRANT_MICROS_MAX)
+    if len(request.reason) > _REASON_CHARACTERS_MAX or "\x00" in request.reason:
+        check.wrong["reason"] = f"must be at most {_REASON_CHARACTERS_MAX} characters without NUL"
+    check.done()
+    return GrantCredit(request.user_id, request.request_id, request.amount_micros, request.reason)
+
+
+def reserve(request: billing_pb2.ReserveRequest, price: Price, now: datetime) -> Reserve:
+    """Set the worst case aside at this price."""
+    ttl = timedelta(seconds=request.ttl_s or _TTL_S_DEFAULT)
+    return Reserve(
+        user_id=request.user_id,
+        request_id=request.request_id,
+        model=request.model,
+        input_tokens=request.input_tokens,
+        max_output_tokens=request.max_output_tokens,
+        price=price,
+        expires_at=now + ttl,
+    )
+
+
+def check_reserve(request: billing_pb2.ReserveRequest) -> None:
+    """Refuse a reservation that does not fit, before it is priced."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    if not 1 <= len(request.model) <= 200 or "\x00" in request.model:
+        check.wrong["model"] = "must be 1 to 200 characters without NUL"
+    check.between("input_tokens", request.input_tokens, 0, _TOKENS_MAX)
+    check.between("max_output_tokens", request.max_output_tokens, 0, _TOKENS_MAX)
+    check.between("ttl_s", request.ttl_s, 0, _TTL_S_MAX)
+    check.done()
+
+
+def settle(request: billing_pb2.SettleRequest) -> Settle:
+    """Charge what was used."""
+    usage = request.usage
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    if not request.HasField("usage"):
+        check.wrong["usage"] = "is required"
+    check.between("usage.input_tokens", usage.input_tokens, 0, _TOKENS_MAX)
+    check.between("usage.output_tokens", usage.output_tokens, 0, _TOKENS_MAX)
+    check.between("usage.cached_input_tokens", usage.cached_input_tokens, 0, max(usage.input_tokens, 0))
+    if request.outcome not in _OUTCOMES:
+        check.wrong["outcome"] = "is not one that billing.proto names"
+    check.done()
+    used = Usage(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
+    return Settle(request.user_id, request.request_id, used, _OUTCOMES[request.outcome])
+
+
+def release(request: billing_pb2.ReleaseRequest) -> Release:
+    """Give everything back."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    check.done()
+    return Release(request.user_id, request.request_id)
+
+
+def wallet(wallet: Wallet) -> billing_pb2.Wallet:
+    """A wallet on the wire."""
+    return billing_pb2.Wallet(
+        user_id=wallet.user_id,
+        balance_micros=wallet.balance,
+        reserved_micros=wallet.reserved,
+        available_micros=wallet.available,
+    )

@@ -1,0 +1,45 @@
+"""Errors of the ledger; their reasons are documented in billing.proto."""
+
+from services.runtime.errors import Code, ServiceError
+
+
+class InsufficientQuotaError(ServiceError):
+    """The wallet cannot afford the turn; metadata: `required_micros`, `available_micros`."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "INSUFFICIENT_QUOTA"
+
+
+class RequestConflictError(ServiceError):
+    """The same request_id came before, with other content."""
+
+    code = Code.ALREADY_EXISTS
+    reason = "REQUEST_CONFLICT"
+
+
+class WalletNotFoundError(ServiceError):
+    """The user has no wallet."""
+
+    code = Code.NOT_FOUND
+    reason = "WALLET_NOT_FOUND"
+
+
+class ReservationNotFoundError(ServiceError):
+    """There is no reservation of that request_id."""
+
+    code = Code.NOT_FOUND
+    reason = "RESERVATION_NOT_FOUND"
+
+
+class ReservationClosedError(ServiceError):
+    """The reservation was already settled, released, or has expired; metadata: `state`."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "RESERVATION_CLOSED"
+
+
+class LedgerBusyError(ServiceError):
+    """Too many writes are waiting."""
+
+    code = Code.UNAVAILABLE
+    reason = "SERVICE_UNAVAILABLE"

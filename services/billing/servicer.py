@@ -1,0 +1,72 @@
+"""BillingService over gRPC: a translator between the wire and the ledger's operations."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
+
+from services.billing import convert
+from services.billing.errors import WalletNotFoundError
+from services.billing.ports import LedgerStore, Prices, StoreError
+from services.billing.writer import LedgerWriter
+from services.runtime.errors import UnavailableError
+
+
+class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
+    """Answers billing.proto."""
+
+    def __init__(self, writer: LedgerWriter, store: LedgerStore, prices: Prices, *, trial_credit_micros: int) -> None:
+        """Write through the writer, read from the store."""
+        self._writer = writer
+        self._store = store
+        self._prices = prices
+        self._trial_credit_micros = trial_credit_micros
+
+    async def OpenWallet(  # noqa: N802  # gRPC's spelling, here and below
+        self, request: billing_pb2.OpenWalletRequest, context: Any
+    ) -> billing_pb2.OpenWalletResponse:
+        """Open a wallet."""
+        result = await self._writer.submit(convert.open_wallet(request, self._trial_credit_micros))
+        return billing_pb2.OpenWalletResponse(wallet=convert.wallet(result.wallet), opened=result.fresh)
+
+    async def GetWallet(  # noqa: N802
+        self, request: billing_pb2.GetWalletRequest, context: Any
+    ) -> billing_pb2.GetWalletResponse:
+        """Read a wallet."""
+        try:
+            wallet = await self._store.wallet(convert.user_id(request.user_id))
+        except StoreError:
+            raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None
+        if wallet is None:
+            raise WalletNotFoundError("The user has no wallet: open one, or grant credit.")
+        return billing_pb2.GetWalletResponse(wallet=convert.wallet(wallet))
+
+    async def GrantCredit(  # noqa: N802
+        self, request: billing_pb2.GrantCreditRequest, context: Any
+    ) -> billing_pb2.GrantCreditResponse:
+        """Give credit away."""
+        result = await self._writer.submit(convert.grant_credit(request))
+        return billing_pb2.GrantCreditResponse(wallet=convert.wallet(result.wallet))
+
+    async def Reserve(  # noqa: N802
+        self, request: billing_pb2.ReserveRequest, context: Any
+    ) -> billing_pb2.ReserveResponse:
+        """Set the worst case aside."""
+        convert.check_reserve(request)
+        price = self._prices.price(request.model)
+        result = await self._writer.submit(convert.reserve(request, price, datetime.now(UTC)))
+        return billing_pb2.ReserveResponse(reserved_micros=result.amount)
+
+    async def Settle(  # noqa: N802
+        self, request: billing_pb2.SettleRequest, context: Any
+    ) -> billing_pb2.SettleResponse:
+        """Charge what was used."""
+        result = await self._writer.submit(convert.settle(request))
+        return billing_pb2.SettleResponse(charged_micros=result.amount)
+
+    async def Release(  # noqa: N802
+        self, request: billing_pb2.ReleaseRequest, context: Any
+    ) -> billing_pb2.ReleaseResponse:
+        """Give everything back."""
+        await self._writer.submit(convert.release(request))
+        return billing_pb2.ReleaseResponse()

@@ -1,0 +1,1 @@
+"""The moderation service: what may be asked, and what may be said."""

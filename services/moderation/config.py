@@ -1,0 +1,16 @@
+"""What the moderation service can be told."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.runtime.config import ServiceSettings
+
+
+class ModerationSettings(ServiceSettings):
+    """Configuration of the moderation service."""
+
+    lexicon_path: Path = Field(
+        default=Path(__file__).with_name("words"),
+        description="Folder of word lists, each named LABEL-anything.txt with a WeChat label code such as 20006.",
+    )

@@ -1,0 +1,73 @@
+"""ModerationService over gRPC: a translator between the wire and the lexicon."""
+
+import hashlib
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
+
+from services.moderation import convert
+from services.moderation.lexicon import Lexicon, Match
+from services.moderation.screening import screen
+
+log = structlog.get_logger()
+
+
+class ModerationMetrics:
+    """What an operator asks about moderation."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics."""
+        self.checks = Counter("queqiao_moderation_checks", "Texts judged.", ["direction"], registry=registry)
+        self.refusals = Counter(
+            "queqiao_moderation_refusals", "Texts refused.", ["direction", "layer", "label"], registry=registry
+        )
+
+
+class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
+    """Answers moderation.proto."""
+
+    def __init__(self, lexicon: Lexicon, metrics: ModerationMetrics) -> None:
+        """Judge by this lexicon."""
+        self._lexicon = lexicon
+        self._metrics = metrics
+
+    async def CheckInput(  # noqa: N802  # gRPC's spelling
+        self, request: moderation_pb2.CheckInputRequest, context: Any
+    ) -> moderation_pb2.CheckInputResponse:
+        """Judge what a user wrote."""
+        convert.check_input(request)
+        self._metrics.checks.labels("input").inc()
+        match = self._lexicon.find(request.text)
+        if match is not None:
+            self._refused("input", request.request_id, request.text, match)
+        return moderation_pb2.CheckInputResponse(verdict=convert.verdict(match))
+
+    async def ScreenOutput(  # noqa: N802  # gRPC's spelling
+        self, request: moderation_pb2.ScreenOutputRequest, context: Any
+    ) -> moderation_pb2.ScreenOutputResponse:
+        """Judge windows of answers."""
+        convert.check_windows(request)
+        self._metrics.checks.labels("output").inc(len(request.windows))
+        results = []
+        for window in request.windows:
+            screened = screen(self._lexicon, window.text, preceding=window.preceding, last=window.last)
+            if screened.match is not None:
+                self._refused("output", window.request_id, window.text, screened.match)
+            results.append(convert.result(screened))
+        return moderation_pb2.ScreenOutputResponse(results=results)
+
+    def _refused(self, direction: str, request_id: str, text: str, match: Match) -> None:
+        """Count and log a refusal; the text itself stays unknown, its hash tells whether two were the same."""
+        self._metrics.refusals.labels(direction, "lexicon", str(match.label)).inc()
+        log.info(
+            "refused",
+            direction=direction,
+            request_id=request_id,
+            layer="lexicon",
+            label=match.label,
+            start=match.start,
+            end=match.end,
+            text_sha256=hashlib.sha256(text.encode()).hexdigest()[:16],
+        )
