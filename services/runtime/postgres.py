@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,7 +18,8 @@ import asyncpg
 from services.runtime.errors import StartupError
 
 # A connection of its own, or one lent by a pool.
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+# In quotes: only the stubs know these classes as generic.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 # How long a database that is still starting is waited for.
 _CONNECT_PATIENCE_S = 10.0
