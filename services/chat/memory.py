@@ -34,7 +34,7 @@ _OWNER = "SELECT user_id, message_count FROM conversations WHERE id = $1"
 
 _LATEST = """
 SELECT role, content, tokens, encoding FROM messages
-WHERE conversation_id = $1 AND number > $2 - $3 ORDER BY number
+WHERE conversation_id = $1 AND number > $2::int - $3::int ORDER BY number
 """
 
 # Creates the conversation or takes its row lock; answers nothing when it is another user's.

@@ -39,7 +39,7 @@ def redact(text: str) -> str:
 
 
 def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    return redact(msgspec.json.encode(event, enc_hook=str).decode()) + "\n"
+    return redact(msgspec.json.encode(event, enc_hook=str).decode())
 
 
 class _Constant:

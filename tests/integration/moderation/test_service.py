@@ -1,0 +1,76 @@
+"""ModerationService over real gRPC."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
+from structlog.testing import capture_logs
+
+from services.moderation.app import app
+from services.moderation.config import ModerationSettings
+from services.runtime.channels import Peer
+from services.runtime.errors import RemoteError
+from services.runtime.process import Runtime
+from services.runtime.trace import Telemetry
+
+CANARY = "鹊桥违禁词示例"
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    settings, telemetry = ModerationSettings(port=0, drain_s=0), Telemetry(None)
+    async with app(settings, Runtime("moderation", settings, CollectorRegistry(), telemetry)) as server:
+        peer = Peer("moderation", f"127.0.0.1:{server.port}", telemetry)
+        yield peer
+        await peer.close()
+        await server.drain()
+
+
+async def check(peer: Peer, text: str) -> moderation_pb2.Verdict:
+    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    request = moderation_pb2.CheckInputRequest(request_id="r", user_id="u", text=text)
+    return (await peer.unary(stub.CheckInput, request, timeout_s=5)).verdict
+
+
+async def test_a_question_is_refused_by_layer_and_label(peer: Peer) -> None:
+    verdict = await check(peer, f"请解释{CANARY}")
+    assert (verdict.refused, verdict.layer, verdict.label) == (True, moderation_pb2.LAYER_LEXICON, 21000)
+    assert not (await check(peer, "请解释牛郎织女的故事")).refused
+
+
+async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(peer: Peer) -> None:
+    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    windows = [
+        moderation_pb2.OutputWindow(request_id="a", text="平安无事"),
+        moderation_pb2.OutputWindow(request_id="b", text="这是鹊桥违禁"),
+        moderation_pb2.OutputWindow(request_id="c", text=f"这是{CANARY}啊"),
+        moderation_pb2.OutputWindow(request_id="d", text="这是鹊桥违禁", last=True),
+    ]
+    request = moderation_pb2.ScreenOutputRequest(windows=windows)
+    response = await peer.unary(stub.ScreenOutput, request, timeout_s=5)
+    assert [(r.released_characters, r.verdict.refused) for r in response.results] == [
+        (4, False),
+        (2, False),
+        (2, True),
+        (6, False),
+    ]
+
+
+async def test_what_does_not_fit_is_named_field_by_field(peer: Peer) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await check(peer, "")
+    assert (caught.value.wire_reason, caught.value.fields) == ("INVALID_REQUEST", {"text": "is required"})
+    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    with pytest.raises(RemoteError) as caught:
+        await peer.unary(stub.ScreenOutput, moderation_pb2.ScreenOutputRequest(), timeout_s=5)
+    assert "windows" in caught.value.fields
+
+
+async def test_a_refusal_is_logged_without_what_was_written(peer: Peer) -> None:
+    with capture_logs() as events:
+        await check(peer, f"私密的话和{CANARY}")
+    refusal = next(event for event in events if event["event"] == "refused")
+    assert (refusal["request_id"], refusal["label"], refusal["start"], refusal["end"]) == ("r", 21000, 5, 12)
+    assert CANARY not in repr(events)
+    assert "私密" not in repr(events)
