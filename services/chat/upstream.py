@@ -1,10 +1,12 @@
 """The model's provider: any OpenAI-compatible API, through the official SDK with its raw stream."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import openai
 from openai import AsyncOpenAI
 from opentelemetry import propagate, trace
@@ -15,6 +17,9 @@ from services.chat.errors import ModelNotFoundError, UpstreamBusyError, Upstream
 from services.chat.sse import StreamError, StreamReader
 from services.runtime.errors import InvalidRequestError, ServiceError
 from services.runtime.trace import outgoing_headers
+
+# How long the end of a finished answer is waited for before its connection is given up.
+_END_S = 0.2
 
 # What a provider's 429 is worth waiting for when it does not say.
 _BUSY_S = 2.0
@@ -80,7 +85,12 @@ async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncIterator
             span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
         yield chunk
         if reader.done:
-            return
+            break
+    # A connection can be used again only when its answer was read to the very end, which follows [DONE] at once.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            async for _ in data:
+                pass
 
 
 def _headers(span: trace.Span) -> dict[str, str]:
@@ -115,16 +125,14 @@ def _translated() -> Iterator[None]:
     """The SDK's errors as ours; a provider's own words stay here, they may name keys and accounts."""
     try:
         yield
-    except openai.APITimeoutError:
-        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
     except openai.APIStatusError as error:
         raise _from_status(error) from None
-    except (openai.APIConnectionError, StreamError):
+    except (openai.APITimeoutError, httpx2.TimeoutException):
+        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
+    except (openai.APIConnectionError, httpx2.HTTPError, StreamError):
         raise UpstreamError(
             "The model's provider cannot be reached or broke off; ask again.", retry_after_s=1
         ) from None
-    except TimeoutError:
-        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
 
 
 def _from_status(error: openai.APIStatusError) -> ServiceError:

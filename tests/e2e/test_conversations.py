@@ -1,0 +1,71 @@
+"""Memory: two turns remember, two people never meet."""
+
+import json
+import secrets
+from typing import Any
+
+from bench.simulator_process import SimulatorProcess
+from tests.e2e.conftest import People, User
+
+
+def fresh() -> str:
+    return f"c-{secrets.token_hex(8)}"
+
+
+async def heard(user: User, conversation: str) -> list[dict[str, str]]:
+    """Every message that the model is sent with the next question of this conversation, that question left out."""
+    async with user.ask("[[sim echo]]", conversation_id=conversation) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.headers["X-Conversation-Id"] == conversation
+        content = (await answer.json())["choices"][0]["message"]["content"]
+    messages: list[dict[str, str]] = json.loads(content)
+    return messages[:-1]
+
+
+async def test_two_turns_of_a_conversation_remember(user: User) -> None:
+    conversation = fresh()
+    async with user.ask("我叫小明 [[sim text=你好，小明]]", conversation_id=conversation) as answer:
+        assert answer.status == 200
+    assert await heard(user, conversation) == [
+        {"role": "user", "content": "我叫小明 [[sim text=你好，小明]]"},
+        {"role": "assistant", "content": "你好，小明"},
+    ]
+
+
+async def test_a_turn_without_a_conversation_leaves_no_memory(user: User) -> None:
+    conversation = fresh()
+    async with user.ask("忘了我") as answer:
+        assert "X-Conversation-Id" not in answer.headers
+    assert await heard(user, conversation) == []
+
+
+async def test_another_persons_conversation_is_not_found(people: People) -> None:
+    mine, theirs, conversation = await people.login(), await people.login(), fresh()
+    async with mine.ask("我的秘密", conversation_id=conversation) as answer:
+        assert answer.status == 200
+    async with theirs.ask("[[sim echo]]", conversation_id=conversation) as answer:
+        assert answer.status == 404
+        text = await answer.text()
+    assert "秘密" not in text
+    assert len(await heard(mine, conversation)) == 2
+
+
+async def test_what_was_refused_is_not_remembered(user: User) -> None:
+    conversation = fresh()
+    async with user.ask("鹊桥违禁词示例", conversation_id=conversation) as answer:
+        assert answer.status == 403
+    async with user.ask("[[sim text=que|qiaoforbidden|example]]", conversation_id=conversation) as answer:
+        assert answer.status == 403
+    assert await heard(user, conversation) == []
+
+
+async def test_a_long_conversation_is_trimmed_to_the_model(user: User, simulator: SimulatorProcess) -> None:
+    conversation, sent = fresh(), []
+    for n in range(4):
+        async with user.ask(f"第{n}段 [[sim text=好]] " + "往事如烟" * 400, conversation_id=conversation) as answer:
+            assert answer.status == 200, await answer.text()
+        requests: Any = (await simulator.stats())["requests"]
+        sent.append(requests[-1]["messages_count"])
+    assert sent[:2] == [1, 3]
+    assert sent[-1] < 7, "nothing was trimmed"
+    assert all(count % 2 for count in sent), "an exchange was torn apart"

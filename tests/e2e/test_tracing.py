@@ -1,0 +1,74 @@
+"""One trace per turn, unbroken across HTTP, gRPC and the model's call."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.simulator_process import SimulatorProcess
+from sandbox.mesh import Mesh
+from tests.conftest import remove_postgres_data
+from tests.fakes.collector import Collector
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
+    simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    async with Collector() as collector:
+        given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
+        given["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        async with Mesh(tmp_path, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+            headers = {"Authorization": f"Bearer {mesh.api_key}", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+            body = {
+                "model": "simulated",
+                "stream": True,
+                "conversation_id": "traced",
+                "messages": [{"role": "user", "content": "[[sim deltas=20 interval_ms=5]]"}],
+            }
+            async with http.post(f"{mesh.url}/v1/chat/completions", json=body, headers=headers) as answer:
+                assert answer.status == 200
+                assert "[DONE]" in await answer.text()
+            async with asyncio.timeout(10):
+                while len(collector.edges(TRACE)) < 3 or not _has_model(collector):
+                    await asyncio.sleep(0.1)
+        remove_postgres_data(tmp_path)
+
+        assert collector.edges(TRACE) == {
+            ("gateway", "chat"),
+            ("chat", "moderation"),
+            ("chat", "billing"),
+        }
+        in_trace = [span for span in collector.spans if span.trace_id == TRACE]
+        known = {span.span_id for span in in_trace} | {"00f067aa0ba902b7"}
+        assert [span.name for span in in_trace if span.parent_id not in known] == []
+        model = next(span for span in in_trace if span.attributes.get("gen_ai.operation.name") == "chat")
+        assert (model.service, model.name) == ("chat", "chat simulated")
+        assert model.attributes["gen_ai.request.model"] == "simulated"
+        assert model.attributes["gen_ai.usage.output_tokens"] > 0
+        requests: Any = (await simulator.stats())["requests"]
+        arrived = [r["headers"]["traceparent"] for r in requests if TRACE in r["headers"].get("traceparent", "")]
+        assert [value.split("-")[2] for value in arrived] == [model.span_id]
+
+
+def _has_model(collector: Collector) -> bool:
+    return any("gen_ai.operation.name" in span.attributes for span in collector.spans if span.trace_id == TRACE)
+
+
+async def test_without_an_exporter_the_trace_still_reaches_the_model_and_the_logs(
+    mesh: Mesh, simulator: SimulatorProcess
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"Authorization": f"Bearer {mesh.api_key}", "traceparent": f"00-{trace}-b7ad6b7169203331-00"}
+    body = {"model": "simulated", "messages": [{"role": "user", "content": "[[sim text=好]]"}]}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{mesh.url}/v1/chat/completions", json=body, headers=headers) as answer:
+            assert answer.status == 200
+    requests: Any = (await simulator.stats())["requests"]
+    assert any(trace in request["headers"].get("traceparent", "") for request in requests)
+    for service in ("gateway", "chat", "moderation", "billing"):
+        log = (mesh.state.folder / "logs" / f"{service}.log").read_text(encoding="utf-8")
+        assert f'"trace_id":"{trace}"' in log, service
