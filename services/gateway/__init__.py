@@ -1,0 +1,1 @@
+"""The gateway: the thin HTTP edge. Authenticates, admits and translates; what a turn is, the chat service knows."""

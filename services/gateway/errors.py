@@ -1,0 +1,89 @@
+"""Errors that the gateway itself raises; `http_errors` gives each its status, `messages` its texts."""
+
+from services.runtime.errors import Code, ServiceError
+
+
+class InvalidApiKeyError(ServiceError):
+    """The bearer token is missing, malformed, unknown, expired or revoked: the caller is never told which."""
+
+    code = Code.UNAUTHENTICATED
+    reason = "INVALID_API_KEY"
+
+    def __init__(self) -> None:
+        """Say the same thing always."""
+        super().__init__("The bearer token is missing or not valid.")
+
+
+class InvalidRefreshTokenError(ServiceError):
+    """The refresh token is unknown, expired, used or revoked: the user must log in again."""
+
+    code = Code.UNAUTHENTICATED
+    reason = "INVALID_REFRESH_TOKEN"
+
+    def __init__(self) -> None:
+        """Say the same thing always."""
+        super().__init__("The refresh token is not valid; log in again.")
+
+
+class InvalidLoginCodeError(ServiceError):
+    """WeChat does not know the login code, or it was used before."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "INVALID_LOGIN_CODE"
+
+
+class LoginBlockedError(ServiceError):
+    """WeChat holds the user for too risky to log in."""
+
+    code = Code.PERMISSION_DENIED
+    reason = "LOGIN_BLOCKED"
+
+
+class RateLimitedError(ServiceError):
+    """The user makes too many requests a minute."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "RATE_LIMITED"
+
+
+class TooManyTurnsError(ServiceError):
+    """The user has too many turns running at once."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_TURNS"
+
+
+class RequestTooLargeError(ServiceError):
+    """The body is larger than the gateway takes."""
+
+    code = Code.OUT_OF_RANGE
+    reason = "REQUEST_TOO_LARGE"
+
+
+class RouteNotFoundError(ServiceError):
+    """There is nothing at this path."""
+
+    code = Code.NOT_FOUND
+    reason = "ROUTE_NOT_FOUND"
+
+
+class MethodNotAllowedError(ServiceError):
+    """The path exists, and takes other methods; metadata `allow` lists them."""
+
+    code = Code.UNIMPLEMENTED
+    reason = "METHOD_NOT_ALLOWED"
+
+
+class TurnTimeoutError(ServiceError):
+    """The turn took longer than a turn may."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "UPSTREAM_TIMEOUT"
+
+
+class InternalError(ServiceError):
+    """Something unexpected happened; it has been logged."""
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection: nobody is left to answer."""

@@ -1,0 +1,163 @@
+"""What a user is told about an error, in Chinese and English. Pure.
+
+An error is looked up by its reason, and by `REASON.variant` first where its metadata names a variant: `problem`
+(what is wrong with a request) or `layer` (who refused a content). Names in braces are the error's metadata, and
+`field` and `why` its first wrong field.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from services.runtime.errors import ServiceError
+
+
+class Language(StrEnum):
+    """The languages that texts exist in."""
+
+    CHINESE = "zh-CN"
+    ENGLISH = "en"
+
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    "INVALID_REQUEST": ("请求有误：{field} {why}。", "The request is wrong: {field} {why}."),
+    "INVALID_REQUEST.content_type": (
+        "请求体必须是 JSON：请设置请求头 Content-Type: application/json。",
+        "The body must be JSON: set the header Content-Type: application/json.",
+    ),
+    "INVALID_REQUEST.not_utf8": ("请求体不是有效的 UTF-8 文本。", "The body is not valid UTF-8."),
+    "INVALID_REQUEST.not_json": (
+        "请求体不是有效的 JSON（第 {line} 行，第 {column} 列）。",
+        "The body is not valid JSON (line {line}, column {column}).",
+    ),
+    "INVALID_REQUEST.not_an_object": ("请求体必须是一个 JSON 对象。", "The body must be a JSON object."),
+    "INVALID_REQUEST.number": (
+        "请求体中含有无法表示的数字。",
+        "The body contains a number that cannot be represented.",
+    ),
+    "INVALID_REQUEST.invalid": ("参数 {field} 无效。", "The parameter {field} is not valid."),
+    "INVALID_REQUEST.too_deep": ("请求体的 JSON 嵌套过深。", "The JSON of the body is nested too deeply."),
+    "INVALID_REQUEST.duplicate": ("参数 {field} 重复出现。", "The parameter {field} is given twice."),
+    "INVALID_REQUEST.unknown": ("不认识的参数 {field}，请检查拼写。", "Unknown parameter {field}: check its spelling."),
+    "INVALID_REQUEST.unsupported": (
+        "暂不支持参数 {field}，请去掉后重试。",
+        "The parameter {field} is not supported yet: leave it out.",
+    ),
+    "INVALID_REQUEST.missing": ("缺少必填参数 {field}。", "The parameter {field} is required."),
+    "INVALID_REQUEST.type": (
+        "参数 {field} 的类型应为 {expected}，而不是 {got}。",
+        "The parameter {field} must be of type {expected}, not {got}.",
+    ),
+    "INVALID_REQUEST.range": (
+        "参数 {field} 必须在 {low} 到 {high} 之间。",
+        "The parameter {field} must be between {low} and {high}.",
+    ),
+    "INVALID_REQUEST.empty": ("参数 {field} 不能为空。", "The parameter {field} must not be empty."),
+    "INVALID_REQUEST.too_many": (
+        "参数 {field} 最多只能有 {limit} 项。",
+        "The parameter {field} can have at most {limit} items.",
+    ),
+    "INVALID_REQUEST.too_long": (
+        "参数 {field} 最长 {limit} 个字符。",
+        "The parameter {field} can have at most {limit} characters.",
+    ),
+    "INVALID_REQUEST.characters": (
+        "参数 {field} 含有控制字符或不完整的字符，请去掉后重试。",
+        "The parameter {field} contains control characters or broken characters: remove them.",
+    ),
+    "INVALID_REQUEST.id": (
+        "参数 {field} 只能由 1 到 64 个字母、数字、下划线或连字符组成。",
+        "The parameter {field} must be 1 to 64 letters, digits, underscores or hyphens.",
+    ),
+    "INVALID_REQUEST.role": (
+        "参数 {field} 必须是 system、developer、user 或 assistant。",
+        "The parameter {field} must be system, developer, user or assistant.",
+    ),
+    "INVALID_REQUEST.part": (
+        "参数 {field} 只支持文本（text）。",
+        "The parameter {field} supports text only.",
+    ),
+    "CONTEXT_TOO_LONG": (
+        "内容超出了模型的上下文长度，请缩短后重试。",
+        "The messages do not fit into the model's context: shorten them.",
+    ),
+    "INVALID_LOGIN_CODE": (
+        "登录凭证无效或已被使用，请重新登录。",
+        "The login code is not valid or was used before: log in again.",
+    ),
+    "LOGIN_BLOCKED": ("微信判定该账号存在风险，暂时无法登录。", "WeChat has blocked this account from logging in."),
+    "INVALID_API_KEY": (
+        "令牌缺失或无效：请重新登录，或在请求头 Authorization: Bearer 中提供有效的 API Key。",
+        "The token is missing or not valid: log in again, or send a valid API key as Authorization: Bearer.",
+    ),
+    "INVALID_REFRESH_TOKEN": ("登录已失效，请重新登录。", "The session has ended: log in again."),
+    "INSUFFICIENT_QUOTA": ("余额不足，请充值后再试。", "The wallet does not cover this request: top it up."),
+    "CONTENT_REFUSED": ("内容包含违规信息", "The content is not allowed."),
+    "CONTENT_REFUSED.lexicon": ("内容包含违规信息", "The content is not allowed."),
+    "CONTENT_REFUSED.wechat": ("请修改您的提问", "Please change your question."),
+    "CONTENT_REFUSED.openai": ("提问涉及敏感话题", "The question touches a sensitive topic."),
+    "MODEL_NOT_FOUND": (
+        "没有名为 {model} 的模型，可用 GET /v1/models 查看。",
+        "There is no model {model}: GET /v1/models lists those there are.",
+    ),
+    "CONVERSATION_NOT_FOUND": ("会话不存在。", "There is no such conversation."),
+    "WALLET_NOT_FOUND": ("余额为零，请先充值或领取额度。", "There is no credit yet: top up or ask for some."),
+    "ROUTE_NOT_FOUND": (
+        "没有这个接口，请检查请求的路径。",
+        "There is nothing at this path: check the URL.",
+    ),
+    "METHOD_NOT_ALLOWED": ("该接口只支持 {allow} 方法。", "This path takes {allow} only."),
+    "REQUEST_CONFLICT": (
+        "同一个请求编号已用于其他内容，请换一个。",
+        "This request id was used for something else: use another.",
+    ),
+    "REQUEST_TOO_LARGE": ("请求体过大，最多 {limit} 字节。", "The body is too large: at most {limit} bytes."),
+    "RATE_LIMITED": ("请求过于频繁，请稍后再试。", "Too many requests: try again shortly."),
+    "TOO_MANY_TURNS": (
+        "同时进行的对话过多（最多 {limit} 个），请等待其中一个结束。",
+        "Too many turns are running at once (at most {limit}): wait for one to end.",
+    ),
+    "UPSTREAM_ERROR": ("模型服务出错，请稍后再试。", "The model failed: try again shortly."),
+    "UPSTREAM_BUSY": ("模型服务繁忙，请稍后再试。", "The model is busy: try again shortly."),
+    "UPSTREAM_TIMEOUT": ("模型响应超时，请稍后再试。", "The model took too long: try again shortly."),
+    "SERVICE_UNAVAILABLE": ("服务暂时不可用，请稍后再试。", "The service is not available: try again shortly."),
+    "INTERNAL": ("服务出现意外错误，已记录。", "An unexpected error happened; it has been logged."),
+}
+
+
+def text(error: ServiceError, language: Language) -> str:
+    """The sentence for this error; one whose reason has no text of its own gets that of INTERNAL."""
+    reason = error.wire_reason
+    variant = error.metadata.get("problem") or error.metadata.get("layer") or ""
+    both = TEXTS.get(f"{reason}.{variant}") or TEXTS.get(reason) or TEXTS["INTERNAL"]
+    field, why = next(iter(error.fields.items()), ("", ""))
+    facts = _Facts({"field": field, "why": why, **error.metadata})
+    return both[0 if language is Language.CHINESE else 1].format_map(facts)
+
+
+def language(accept_language: str | None) -> Language:
+    """The best of our languages for an Accept-Language header (RFC 9110, 12.5.4); Chinese unless English wins."""
+    best, best_quality = Language.CHINESE, 0.0
+    for item in (accept_language or "").split(","):
+        tag, _, parameter = item.strip().partition(";")
+        spoken = {"zh": Language.CHINESE, "en": Language.ENGLISH}.get(tag.strip().lower().partition("-")[0])
+        quality = _quality(parameter)
+        if spoken is not None and quality > best_quality:
+            best, best_quality = spoken, quality
+    return best
+
+
+def _quality(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+class _Facts(dict[str, str]):
+    """Metadata of an error; a fact that it does not carry is left out of the sentence."""
+
+    def __missing__(self, name: str) -> str:
+        return ""

@@ -1,0 +1,42 @@
+"""The public paths."""
+
+from collections.abc import Mapping
+
+from starlette.routing import Route, Router
+
+from services.gateway.routes.auth import AuthRoutes
+from services.gateway.routes.chat import ChatCompletions
+from services.gateway.routes.health import HealthRoutes
+from services.gateway.routes.models import ModelRoutes
+from services.gateway.routes.wallet import WalletRoutes
+
+
+def router(
+    *,
+    health: HealthRoutes,
+    auth: AuthRoutes,
+    models: ModelRoutes,
+    wallet: WalletRoutes,
+    completions: ChatCompletions,
+) -> Router:
+    """All routes."""
+    return Router(
+        [
+            Route("/v1/chat/completions", completions, methods=["POST"]),
+            Route("/v1/models", models.list),
+            # A provider may name its models with slashes.
+            Route("/v1/models/{model_id:path}", models.one),
+            Route("/v1/me", wallet.me),
+            Route("/v1/wallet", wallet.wallet),
+            Route("/v1/auth/wechat", auth.wechat, methods=["POST"]),
+            Route("/v1/auth/refresh", auth.refresh, methods=["POST"]),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+        ],
+        redirect_slashes=False,
+    )
+
+
+def labels(router: Router) -> Mapping[object, str]:
+    """The path template of each endpoint, for metrics and logs."""
+    return {route.endpoint: route.path for route in router.routes if isinstance(route, Route)}

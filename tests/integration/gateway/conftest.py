@@ -1,0 +1,166 @@
+"""A gateway in this process, over real PostgreSQL and Redis, real gRPC and HTTP, with the services behind it faked."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import asyncpg
+import openai
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from queqiao.billing.v1 import billing_pb2_grpc
+from queqiao.chat.v1 import chat_pb2_grpc
+
+from sandbox.wechat.app import build
+from services.gateway.accounts import Accounts
+from services.gateway.app import app
+from services.gateway.config import GatewaySettings
+from services.gateway.http_server import HttpServer
+from services.gateway.identity import digest, new_api_key, shown_prefix
+from services.runtime.grpc_server import GrpcServer
+from services.runtime.interceptors import RpcMetrics
+from services.runtime.process import Runtime, Server
+from services.runtime.trace import Telemetry
+from tests.fakes.billing import FakeBilling
+from tests.fakes.chat import FakeChat
+
+APPID = "wx0123456789abcdef"
+SECRET = "a-secret-of-the-mini-program"
+
+
+@dataclass
+class Gateway:
+    """A running gateway and what stands behind it."""
+
+    url: str
+    server: Server
+    chat: FakeChat
+    billing: FakeBilling
+    settings: GatewaySettings
+    registry: CollectorRegistry
+    http: aiohttp.ClientSession
+    user_id: str
+    key: str
+    closing: AsyncExitStack
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """The header that the user's key goes into."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def openai(self, key: str | None = None, *, language: str = "zh-CN") -> openai.AsyncOpenAI:
+        """The official client, with retries off so that tests see the first answer."""
+        client = openai.AsyncOpenAI(
+            base_url=f"{self.url}/v1",
+            api_key=key or self.key,
+            max_retries=0,
+            default_headers={"Accept-Language": language},
+        )
+        self.closing.push_async_callback(client.close)
+        return client
+
+
+# Starts a gateway; keyword arguments are settings.
+StartGateway = Callable[..., Awaitable[Gateway]]
+
+
+@asynccontextmanager
+async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncIterator[StartGateway]:
+    untraced = Telemetry(None)
+    async with AsyncExitStack() as stack:
+
+        async def start(telemetry: Telemetry = untraced, **options: Any) -> Gateway:
+            chat = FakeChat()
+            # The gateway asks for wallets alone; the generated base refuses the rest.
+            billing = FakeBilling()  # type: ignore[abstract]
+            target = await stack.enter_async_context(_mesh(chat, billing))
+            given: dict[str, Any] = {
+                "port": 0,
+                "database_url": SecretStr(database_url),
+                "redis_url": SecretStr(redis_url),
+                "chat_target": target,
+                "billing_target": target,
+                "wechat_api_base_url": wechat_url,
+                "wechat_appid": APPID,
+                "wechat_secret": SecretStr(SECRET),
+                "session_secret": SecretStr("a secret of at least thirty-two characters"),
+                "drain_s": 5,
+            }
+            settings = GatewaySettings(**(given | options))
+            registry = CollectorRegistry()
+            server = await stack.enter_async_context(app(settings, Runtime("gateway", settings, registry, telemetry)))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            user_id, key = await issue_key(database_url, "developer")
+            url = f"http://127.0.0.1:{server.port}"
+            return Gateway(url, server, chat, billing, settings, registry, http, user_id, key, stack)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+async def wechat_url() -> AsyncIterator[str]:
+    """The stand-in of WeChat's platform."""
+    server = HttpServer(build(APPID, SECRET), host="127.0.0.1", port=0, drain_s=0, notice_s=0, on_drain=lambda: None)
+    await server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    await server.close()
+
+
+@pytest.fixture
+async def start_gateway(database_url: str, redis_database_url: str, wechat_url: str) -> AsyncIterator[StartGateway]:
+    """Starts gateways over an empty database; they are stopped with the test."""
+    async with _starter(database_url, redis_database_url, wechat_url) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+async def shared_gateway(postgres_url: str, redis_url: str, wechat_url: str) -> AsyncIterator[Gateway]:
+    """A gateway with default settings; use `gateway`."""
+    database = await asyncpg.connect(postgres_url)
+    await database.execute("CREATE DATABASE gateway_of_tests")
+    await database.close()
+    async with _starter(f"{postgres_url.rsplit('/', 1)[0]}/gateway_of_tests", redis_url, wechat_url) as start:
+        yield await start()
+
+
+@pytest.fixture
+async def gateway(shared_gateway: Gateway) -> AsyncIterator[Gateway]:
+    """A gateway with default settings, a user of the test's own and services that nobody has asked yet."""
+    gateway = shared_gateway
+    gateway.chat.reset()
+    gateway.billing.reset()
+    name = f"developer-{secrets.token_hex(4)}"
+    user_id, key = await issue_key(gateway.settings.database_url.get_secret_value(), name)
+    async with AsyncExitStack() as closing:
+        yield replace(gateway, user_id=user_id, key=key, closing=closing)
+
+
+async def issue_key(database_url: str, name: str) -> tuple[str, str]:
+    """A developer's id and a key of theirs."""
+    async with asyncpg.create_pool(
+        database_url, min_size=1, max_size=1, server_settings={"search_path": "gateway"}
+    ) as pool:
+        accounts = Accounts(pool)
+        user_id = await accounts.user_named(name)
+        key = new_api_key()
+        await accounts.add_key(user_id, label="test", sha256=digest(key), prefix=shown_prefix(key))
+        return user_id, key
+
+
+@asynccontextmanager
+async def _mesh(chat: FakeChat, billing: FakeBilling) -> AsyncIterator[str]:
+    """Both services on one port."""
+    server = GrpcServer(
+        host="127.0.0.1", port=0, drain_s=0, metrics=RpcMetrics(CollectorRegistry()), telemetry=Telemetry(None)
+    )
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server.grpc)
+    billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, server.grpc)
+    await server.start()
+    try:
+        yield f"127.0.0.1:{server.port}"
+    finally:
+        await server.drain()

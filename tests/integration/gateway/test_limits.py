@@ -1,0 +1,82 @@
+"""The rate limit over real Redis."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from tests.integration.gateway.conftest import Gateway, StartGateway, issue_key
+
+
+async def status(gateway: Gateway, key: str) -> int:
+    async with gateway.http.get(f"{gateway.url}/v1/wallet", headers={"Authorization": f"Bearer {key}"}) as answer:
+        return answer.status
+
+
+async def test_a_user_who_asks_too_often_is_told_when_to_come_back(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(rate_limit_per_minute=3)
+    assert [await status(gateway, gateway.key) for _ in range(4)] == [200, 200, 200, 429]
+    async with gateway.http.get(f"{gateway.url}/v1/models", headers=gateway.auth) as answer:
+        assert answer.status == 429
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert (await answer.json())["error"]["code"] == "rate_limit_exceeded"
+    _, other = await issue_key(gateway.settings.database_url.get_secret_value(), "other")
+    assert await status(gateway, other) == 200
+
+
+async def test_replicas_share_the_limit(start_gateway: StartGateway) -> None:
+    first = await start_gateway(rate_limit_per_minute=3)
+    second = await start_gateway(rate_limit_per_minute=3)
+    assert [await status(each, first.key) for each in (first, second, first, second)] == [200, 200, 200, 429]
+
+
+async def test_without_redis_everyone_comes_in_and_nobody_waits(
+    start_gateway: StartGateway, redis_database_url: str
+) -> None:
+    async with _relay(redis_database_url) as (url, cut):
+        gateway = await start_gateway(rate_limit_per_minute=1, redis_url=SecretStr(url))
+        assert await status(gateway, gateway.key) == 200
+        cut()
+        begin = time.perf_counter()
+        assert [await status(gateway, gateway.key) for _ in range(5)] == [200] * 5
+        assert time.perf_counter() - begin < 1
+        assert gateway.registry.get_sample_value("queqiao_http_rate_unchecked_total") == 5
+        async with gateway.http.get(f"{gateway.url}/readyz") as answer:
+            assert answer.status == 200
+            report = await answer.json()
+        assert (report["status"], report["checks"]["redis"]) == ("degraded", "down")
+
+
+@asynccontextmanager
+async def _relay(redis_url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Redis behind a relay that can be cut; answers its URL and the shears."""
+    parts = urlsplit(redis_url)
+    writers: list[asyncio.StreamWriter] = []
+    pumps: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward_reader, onward_writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writers.extend((writer, onward_writer))
+        pumps.update(
+            (asyncio.create_task(pump(reader, onward_writer)), asyncio.create_task(pump(onward_reader, writer)))
+        )
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    def cut() -> None:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+    yield urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}"))), cut
+    cut()
+    await asyncio.gather(*pumps, return_exceptions=True)
