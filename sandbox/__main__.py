@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import sys
 import time
@@ -30,7 +31,11 @@ def main() -> None:
 async def _run(console: Console) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup asks that the terminal's end be ignored
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    if sys.stdin.isatty() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        hang_up = asyncio.create_task(_until_hang_up())
+        hang_up.add_done_callback(lambda _: stopping.set())
     folder = Path(os.environ.get("QUEQIAO_RUN_DIR", ".run"))
     try:
         port = int(os.environ.get("PORT") or 8080)
@@ -55,6 +60,14 @@ async def _run(console: Console) -> None:
             console.print("\nStopping …")
     finally:
         await mesh.__aexit__(None, None, None)
+
+
+async def _until_hang_up() -> None:
+    """Wait until the terminal is closed: where make leads the session, the signal for it reaches make alone."""
+    terminal = select.poll()
+    terminal.register(sys.stdin, 0)  # nothing but its end
+    while not any(event & select.POLLHUP for _, event in terminal.poll(0)):  # noqa: ASYNC110  # the kernel sets no Event
+        await asyncio.sleep(0.5)
 
 
 async def _until(stopping: asyncio.Event, starting: Coroutine[None, None, object]) -> bool:

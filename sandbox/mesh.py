@@ -12,15 +12,25 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sandbox import parts
-from sandbox.ports import HOST, free_port, is_free
-from sandbox.processes import PartError, Process
+from sandbox.ports import HOST, cannot_listen, free_ports
+from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
-from sandbox.supervisor import Supervisor, minimal_env
+from sandbox.supervisor import Supervisor
 
 ResultT = TypeVar("ResultT")
 
 # In which order services stop: the edge first, what it stands on last.
 _LAYERS = {"billing": 1, "moderation": 1, "chat": 2, "gateway": 3}
+
+_OUTSIDE: dict[str, parts.Start] = {
+    "postgres": parts.start_postgres,
+    "redis": parts.start_redis,
+    "model": parts.start_model,
+    "wechat": parts.start_wechat,
+}
+
+# What listens on a port that nobody chose.
+_INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f"{name} metrics" for name in _LAYERS))
 
 # Which variables each service is given, of the outside and of its own options; a secret goes only where it is used.
 _NEEDS = {
@@ -55,6 +65,9 @@ _NEEDS = {
 
 # Every service is given these.
 _SHARED = ("LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DRAIN_S")
+
+# How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
+_DRAIN_S = "3"
 
 DEVELOPER = "developer"
 _DEVELOPER_CREDIT_YUAN = "10"
@@ -93,7 +106,8 @@ class Mesh:
         self.api_key = ""
         self._given = given
         self._host = host
-        self._port = port or free_port()
+        self._port = port or free_ports(1)[0]
+        self._ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
         self._progress = progress
         self._supervisor = Supervisor()
         self._lock: IO[str] | None = None
@@ -122,10 +136,8 @@ class Mesh:
         Raises:
             PartError: Something is in the way; everything that was started is stopped.
         """
-        if not is_free(self._host, self._port):
-            raise PartError(
-                f"Port {self._port} is in use: stop what listens there, or choose another: PORT=8090 make run."
-            )
+        if obstacle := cannot_listen(self._host, self._port):
+            raise PartError(obstacle)
         self._lock = self.state.open()
         try:
             await self._start()
@@ -143,23 +155,20 @@ class Mesh:
         await self._stop()
 
     async def _start(self) -> None:
-        outside = await _all(
-            self._part(start)
-            for start in (parts.start_postgres, parts.start_redis, parts.start_model, parts.start_wechat)
-        )
+        outside = await _all(self._part(name, start) for name, start in _OUTSIDE.items())
         for part in outside:
             self.env.update(part.env)
         self.env["SESSION_SECRET"] = self.state.secret("session")
         for service in ("billing", "moderation", "chat"):
-            self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{free_port()}"
+            self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{self._ports[service]}"
         await _all(self._service(service) for service in _LAYERS)
         self.state.write_private(
             self.state.env_file, "".join(f"{name}={value}\n" for name, value in sorted(self.env.items()))
         )
         self.api_key = await self._developer_key()
 
-    async def _part(self, start: parts.Start) -> parts.Part:
-        part = await start(self._given, self.state, self._supervisor)
+    async def _part(self, name: str, start: parts.Start) -> parts.Part:
+        part = await start(self._given, self.state, self._supervisor, self._ports[name])
         self._progress(part.title)
         return part
 
@@ -176,7 +185,8 @@ class Mesh:
     def _service_env(self, name: str) -> dict[str, str]:
         known = {**self._given, **self.env}
         env = minimal_env() | {key: known[key] for key in (*_NEEDS[name], *_SHARED) if known.get(key)}
-        metrics = self.env[f"{name.upper()}_METRICS_PORT"] = str(free_port())
+        metrics = self.env[f"{name.upper()}_METRICS_PORT"] = str(self._ports[f"{name} metrics"])
+        env.setdefault("DRAIN_S", _DRAIN_S)
         env |= {"HOST": HOST, "METRICS_PORT": metrics, "SERVICE_INSTANCE": f"{name}-laptop"}
         if name == "gateway":
             return env | {"HOST": self._host, "PORT": str(self._port)}
@@ -217,7 +227,11 @@ class Mesh:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        printed, complaint = await process.communicate()
+        try:
+            printed, complaint = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         if process.returncode != 0:
             raise PartError(f"The command line failed: {complaint.decode().strip()}")
         return printed.decode().strip()

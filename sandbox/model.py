@@ -7,7 +7,6 @@ only the weights are used. A client that disconnects ends its generation; llama.
 import argparse
 import importlib.util
 import signal
-import threading
 from pathlib import Path
 
 from sandbox.ports import HOST
@@ -48,12 +47,12 @@ def main() -> None:
     parameters.port = port
     parameters.n_parallel = _SLOTS
     parameters.n_ctx = _SLOTS * _CONTEXT_TOKENS
-    stopped = threading.Event()
+    # Ending at once loses nothing; llama.cpp's own shutdown hangs when it is asked for while it still loads.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, signal.SIG_DFL)
     server = xllamacpp.Server(parameters)
     print(f"serving {NAME} at {server.listening_address}", flush=True)
-    stopped.wait()
+    signal.pause()
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import aiohttp
 
 from sandbox import model, postgres, redis
-from sandbox.ports import HOST, free_port
-from sandbox.processes import PartError, Process
+from sandbox.ports import HOST
+from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
-from sandbox.supervisor import Supervisor, minimal_env
+from sandbox.supervisor import Supervisor
 
 # The outside stops after everything that uses it.
 _LAYER = 0
@@ -27,46 +27,45 @@ class Part:
     env: Mapping[str, str]
 
 
-Start = Callable[[Mapping[str, str], State, Supervisor], Coroutine[None, None, Part]]
+Start = Callable[[Mapping[str, str], State, Supervisor, int], Coroutine[None, None, Part]]
 
 
-async def start_postgres(given: Mapping[str, str], state: State, supervisor: Supervisor) -> Part:
+async def start_postgres(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
     """`DATABASE_URL`."""
     if url := given.get("DATABASE_URL"):
         return Part("PostgreSQL (yours)", {"DATABASE_URL": url})
-    port, password = free_port(), state.secret("postgres")
+    password = state.secret("postgres")
     server = await asyncio.to_thread(postgres.Postgres.prepare, state.folder)
     process = supervisor.adopt(_LAYER, await server.start(port, password, state.log("postgres")))
     await supervisor.ready(process, lambda: postgres.answers(port, password))
     return Part("PostgreSQL 18", {"DATABASE_URL": postgres.url(port, password)})
 
 
-async def start_redis(given: Mapping[str, str], state: State, supervisor: Supervisor) -> Part:
+async def start_redis(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
     """`REDIS_URL`."""
     if url := given.get("REDIS_URL"):
         return Part("Redis (yours)", {"REDIS_URL": url})
-    port, password = free_port(), state.secret("redis")
+    password = state.secret("redis")
     url = redis.url(port, password)
     server = await redis.start(port, password, state.folder / "redis", state.log("redis"))
     await supervisor.ready(supervisor.adopt(_LAYER, server), lambda: redis.answers(url))
     return Part("Redis", {"REDIS_URL": url})
 
 
-async def start_model(given: Mapping[str, str], state: State, supervisor: Supervisor) -> Part:
+async def start_model(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
     """`OPENAI_BASE_URL` and `OPENAI_API_KEY`."""
     if url := given.get("OPENAI_BASE_URL"):
         if not given.get("OPENAI_API_KEY"):
             raise PartError("OPENAI_BASE_URL is set but OPENAI_API_KEY is not: set the provider's key as well.")
         return Part("Model (yours)", {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": given["OPENAI_API_KEY"]})
-    port = free_port()
     argv = [sys.executable, "-m", "sandbox.model", "--port", str(port)]
-    process = await Process.start("The local model", argv, log=state.log("model"), env=minimal_env())
+    process = await Process.start("The local model", argv, log=state.log("model"))
     await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"http://{HOST}:{port}/health"))
     env = {"OPENAI_BASE_URL": f"http://{HOST}:{port}/v1", "OPENAI_API_KEY": "sk-no-key-needed"}
     return Part(f"Model {model.NAME}", env)
 
 
-async def start_wechat(given: Mapping[str, str], state: State, supervisor: Supervisor) -> Part:
+async def start_wechat(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
     """`WECHAT_API_BASE_URL`, `WECHAT_APPID`, `WECHAT_SECRET`."""
     if given.get("WECHAT_APPID"):
         if not given.get("WECHAT_SECRET"):
@@ -75,7 +74,7 @@ async def start_wechat(given: Mapping[str, str], state: State, supervisor: Super
         return Part("WeChat (yours)", {name: given[name] for name in names if given.get(name)})
     if given.get("WECHAT_API_BASE_URL"):
         raise PartError("WECHAT_API_BASE_URL is set but WECHAT_APPID is not: set it and WECHAT_SECRET as well.")
-    port, secret = free_port(), state.secret("wechat")
+    secret = state.secret("wechat")
     argv = [sys.executable, "-m", "sandbox.wechat", "--port", str(port), "--appid", _APPID]
     process = await Process.start(
         "The WeChat stand-in", argv, log=state.log("wechat"), env=minimal_env() | {"WECHAT_SECRET": secret}

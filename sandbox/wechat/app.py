@@ -44,14 +44,14 @@ class Platform:
             return refuse(40013, "invalid appid")
         if not secret:
             return refuse(41004, "appsecret missing")
-        if not hmac.compare_digest(secret, self.secret):
+        if not hmac.compare_digest(str(secret).encode(), self.secret.encode()):
             return refuse(40125, "invalid appsecret")
         return None
 
-    def stable_token(self) -> tuple[str, int]:
+    def stable_token(self, *, force_refresh: bool) -> tuple[str, int]:
         """The current token and the whole seconds it is still good for; the same one while it is valid."""
         now = time.monotonic()
-        if self._stable is None or self._stable[1] <= now:
+        if force_refresh or self._stable is None or self._stable[1] <= now:
             self._stable = (secrets.token_urlsafe(64), now + _TOKEN_S)
         token, end = self._stable
         return token, int(end - now)
@@ -89,12 +89,14 @@ def build(appid: str, secret: str) -> Starlette:
         try:
             body = await request.json()
         except ValueError:
+            body = None
+        if not isinstance(body, dict):
             return refuse(47001, "data format error")
         if (complaint := platform.wrong_account(body.get("appid"), body.get("secret"))) is not None:
             return complaint
         if body.get("grant_type") != "client_credential":
             return refuse(40002, "invalid grant_type")
-        access_token, expires_in = platform.stable_token()
+        access_token, expires_in = platform.stable_token(force_refresh=body.get("force_refresh") is True)
         return JSONResponse({"access_token": access_token, "expires_in": expires_in})
 
     return Starlette(
