@@ -1,0 +1,166 @@
+"""`make bench`: measures the whole mesh against a simulated provider and prints what it found.
+
+Everything runs on this machine, in processes that this one starts and stops: the provider, the mesh with its own
+PostgreSQL and Redis, and a load generator for each window.
+"""
+
+import argparse
+import asyncio
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from bench import machine, report
+from bench.runner import Measured, Runner, Side, Window, WindowError
+from bench.simulator_process import SimulatorProcess
+from sandbox import postgres
+from sandbox.mesh import Mesh
+from sandbox.processes import PartError
+
+_ROOT = Path(__file__).resolve().parent.parent
+_STATE = _ROOT / ".run" / "bench"
+_RESULTS = _ROOT / "bench" / "results" / "latest.local.json"
+
+_BURST = "[[sim first_ms=0 interval_ms=0]]"
+# Short answers, so that one user asks often enough for a 99th percentile.
+_IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
+
+# The mesh as it is delivered, but for what protects it from exactly this: one machine asking all the time.
+_LIMITS = {
+    "RATE_LIMIT_PER_MINUTE": "100000000",
+    "CONCURRENT_TURNS_MAX": "1000000",
+    "TRIAL_CREDIT_MICROS": str(10**12),
+}
+_PARTS = {"postgres": "PostgreSQL", "redis": "Redis"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured: seconds of each kind of window, and the realistic rates (chats per second)."""
+
+    rates: tuple[float, ...]
+    realistic_s: float
+    idle_s: float
+    burst_s: float
+    concurrency: int
+
+    def windows(self) -> list[Window]:
+        """The windows in order: the baselines first, the heaviest last."""
+        baselines = [
+            Window("idle", direct=True, seconds=self.idle_s / 2, directive=_IDLE),
+            Window("realistic", direct=True, seconds=self.realistic_s / 2, qps=min(self.rates)),
+            Window("burst", direct=True, seconds=self.burst_s / 2, concurrency=self.concurrency, directive=_BURST),
+        ]
+        warm_up = Window("warm-up", direct=False, seconds=2, concurrency=8, directive=_BURST)
+        idle = Window("idle", direct=False, seconds=self.idle_s, directive=_IDLE)
+        realistic = [Window("realistic", direct=False, seconds=self.realistic_s, qps=rate) for rate in self.rates]
+        burst = Window("burst", direct=False, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST)
+        return [*baselines, warm_up, idle, *realistic, burst]
+
+
+async def log_in(gateway_url: str, count: int) -> list[str]:
+    """The session tokens of `count` users, each with a wallet of its own, from the WeChat stand-in."""
+    tokens = []
+    async with aiohttp.ClientSession() as session:
+        for number in range(count):
+            body = {"code": f"bench-{number}"}
+            async with session.post(f"{gateway_url}/v1/auth/wechat", json=body) as answer:
+                if answer.status != 200:
+                    raise WindowError(f"a user could not log in: HTTP {answer.status}")
+                tokens.append((await answer.json())["access_token"])
+    return tokens
+
+
+async def run(scale: Scale, users: int) -> bool:
+    """Measures, prints and writes; answers whether every chat was answered.
+
+    SIGINT and SIGTERM cancel it; whatever it started is stopped first.
+    """
+    started = time.monotonic()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with SimulatorProcess() as simulator:
+        given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-simulated", **_LIMITS}
+        async with Mesh(_STATE, given=given, port=0, progress=_say) as mesh:
+            pids = {name: mesh.process(name).pid for name in report.SERVICES}
+            pids |= {name: mesh.process(title).pid for name, title in _PARTS.items()}
+            provider = {"simulator": simulator.pid}
+            direct = Side(simulator.url, ("sk-simulated",), provider)
+            keys = await log_in(mesh.url, users)
+            runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed=0)
+            results = await _measure_all(runner, scale.windows())
+    baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
+    print("\n" + report.render(results, baselines))
+    content: dict[str, object] = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine.describe(),
+        "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": _IDLE, "burst": _BURST},
+        "users": users,
+        "limits_raised": _LIMITS,
+        "results": [measured.as_json() for measured in results],
+        "discarded": [measured.as_json() for measured in runner.discarded],
+        "added_first_content_ms": {
+            f"{m.window.shape} {m.window.qps or ''}".strip(): report.added_ms(m, baselines[m.window.shape])
+            for m in results
+            if not m.window.direct
+        },
+    }
+    report.write(_RESULTS, content)
+    print(f"\n{time.monotonic() - started:.0f} s; raw results: {_RESULTS.relative_to(_ROOT)}")
+    return all(not measured.load["errors"] for measured in results)
+
+
+async def _measure_all(runner: Runner, windows: Sequence[Window]) -> list[Measured]:
+    results = []
+    for window in windows:
+        _say(f"measuring: {'direct' if window.direct else 'mesh'} {window.shape} {window.qps or ''}".rstrip())
+        measured = await runner.measure(window)
+        if window.shape != "warm-up":
+            results.append(measured)
+    return results
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """The command line; exit status 1 when something failed, or some chat was not answered."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look in under a minute; too short for conclusions")
+    parser.add_argument("--rates", help="realistic chats per second, such as 25,50,100,200")
+    parser.add_argument("--seconds", type=float, help="of each realistic window")
+    parser.add_argument("--users", type=int, default=32)
+    options = parser.parse_args()
+    usual = Scale((25, 50), 4, 4, 3, 32) if options.quick else Scale((25, 50, 100, 200), 8, 12, 6, 64)
+    try:
+        rates = tuple(float(rate) for rate in options.rates.split(",")) if options.rates else usual.rates
+    except ValueError:
+        parser.error("--rates takes numbers separated by commas")
+    seconds = options.seconds or usual.realistic_s
+    if min(rates) <= 0 or seconds <= 0 or options.users <= 0:
+        parser.error("rates, seconds and users must be more than 0")
+    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency)
+    try:
+        answered = asyncio.run(run(scale, options.users))
+    except (PartError, WindowError, RuntimeError) as error:
+        sys.exit(f"bench: {error}")
+    except asyncio.CancelledError:
+        sys.exit(130)
+    # After a failure the state stays, for its logs.
+    for folder in (*postgres.folders_outside(_STATE), _STATE):
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(0 if answered else 1)
+
+
+if __name__ == "__main__":
+    main()

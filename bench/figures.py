@@ -1,0 +1,45 @@
+"""Arrival schedules and percentiles: the arithmetic of a measurement."""
+
+import math
+import random
+from collections.abc import Sequence
+
+
+def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> list[float]:
+    """When requests arrive, in seconds from the start, as independent users send them."""
+    source = random.Random(seed)
+    arrivals = []
+    at = source.expovariate(rate_per_s)
+    while at < duration_s:
+        arrivals.append(at)
+        at += source.expovariate(rate_per_s)
+    return arrivals
+
+
+def uniform_arrivals(rate_per_s: float, duration_s: float) -> list[float]:
+    """When requests arrive, in seconds from the start, at even distances."""
+    return [index / rate_per_s for index in range(math.ceil(rate_per_s * duration_s))]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest of `values` that at least `percent` per cent of them do not exceed (nearest rank).
+
+    Raises:
+        ValueError: there are no values, or `percent` is outside 0 to 100.
+    """
+    if not values or not 0 <= percent <= 100:
+        raise ValueError(f"no percentile {percent} of {len(values)} values")
+    rank = math.ceil(percent / 100 * len(values))
+    return sorted(values)[max(rank, 1) - 1]
+
+
+def spread(values: Sequence[float]) -> dict[str, float] | None:
+    """The percentiles that the reports show, rounded to a hundredth; None without values."""
+    if not values:
+        return None
+    return {
+        "p50": round(percentile(values, 50), 2),
+        "p90": round(percentile(values, 90), 2),
+        "p99": round(percentile(values, 99), 2),
+        "max": round(max(values), 2),
+    }
