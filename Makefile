@@ -56,12 +56,12 @@ clean: ## Remove everything that was installed, generated at run time or stored
 # What `make run` needs; the tools of `make check` stay if they are there.
 $(VENV)/.sandbox-installed: pyproject.toml uv.lock | $(VENV)/.uv
 	@echo "Installing (once, about a minute) …"
-	@$(UV) sync --frozen --no-group dev --group sandbox --inexact --quiet
+	@$(UV) sync --frozen --no-group dev --group sandbox --inexact --compile-bytecode --quiet
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml uv.lock | $(VENV)/.uv
 	@echo "Installing, with the developers' tools (once, about a minute) …"
-	@$(UV) sync --frozen --all-groups --quiet
+	@$(UV) sync --frozen --all-groups --compile-bytecode --quiet
 	@touch $@ $(VENV)/.sandbox-installed
 
 $(VENV)/.uv:

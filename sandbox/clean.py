@@ -11,13 +11,13 @@ from sandbox.state import State
 
 
 def main() -> None:
-    """Remove the state folder and what its PostgreSQL keeps outside of it; refuse while a mesh runs from it."""
+    """Remove the state folder and what PostgreSQL keeps outside of it; refuse while a mesh runs from it."""
     state = State(Path(os.environ.get("QUEQIAO_RUN_DIR", ".run")).resolve())
     if not state.folder.exists():
         return
     try:
         with state.open():
-            for folder in (*postgres.folders_outside(state.folder), state.folder):
+            for folder in (*postgres.folders_outside(state.folder), *postgres.copied_binaries(), state.folder):
                 shutil.rmtree(folder)
     except PartError as error:
         print(error, file=sys.stderr)

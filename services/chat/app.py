@@ -79,8 +79,9 @@ def _openai_client(settings: ChatSettings) -> openai.AsyncOpenAI:
         api_key=settings.openai_api_key.get_secret_value(),
         http_client=openai.DefaultAioHttpClient(timeout=timeout),
         timeout=timeout,
-        # Only before the first byte; after it an answer is never asked for twice.
-        max_retries=1,
+        # Only before the first byte; after it an answer is never asked for twice. Two, because a provider may close
+        # idle connections unannounced (llama.cpp does), and the next one from the pool may be stale as well.
+        max_retries=2,
     )
 
 
