@@ -93,5 +93,8 @@ def _cpu_model() -> str:
 
 def _commit() -> str | None:
     command = ["git", "describe", "--always", "--dirty"]
-    answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return None
     return answer.stdout.strip() or None
