@@ -11,6 +11,7 @@ from services.chat.domain import Model, Outcome, Question, Role, Screened, Usage
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, ServiceError
+from services.runtime.exchange import Exchange
 
 # A check is microseconds of work: a peer that takes longer than this is not well.
 _CHECK_TIMEOUT_S = 2.0
@@ -28,7 +29,9 @@ class ModerationClient:
         """Use this peer; windows of all live answers share calls."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
-        self._windows: Batcher[moderation_pb2.OutputWindow, Screened] = Batcher(self._screen_all)
+        self._screening = Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S)
+        # One exchange at a time: what arrives meanwhile shares the next.
+        self._windows: Batcher[moderation_pb2.OutputWindow, Screened] = Batcher(self._screen_all, in_flight_max=1)
 
     async def check_input(self, question: Question) -> Verdict:
         """Judge everything that the caller wrote, in one call."""
@@ -44,8 +47,7 @@ class ModerationClient:
         )
 
     async def _screen_all(self, windows: Sequence[moderation_pb2.OutputWindow]) -> Sequence[Screened]:
-        request = moderation_pb2.ScreenOutputRequest(windows=windows)
-        response = await self._peer.unary(self._stub.ScreenOutput, request, timeout_s=_CHECK_TIMEOUT_S)
+        response = await self._screening.send(moderation_pb2.ScreenOutputRequest(windows=windows))
         return [convert.screened(result) for result in response.results]
 
 

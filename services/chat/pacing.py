@@ -24,7 +24,7 @@ class Pace:
     """The clock of a process."""
 
     def __init__(
-        self, *, tick_min_s: float = 0.002, tick_max_s: float = 0.040, tick_per_answer_s: float = 0.0002
+        self, *, tick_min_s: float = 0.002, tick_max_s: float = 0.040, tick_per_answer_s: float = 0.0005
     ) -> None:
         """Tick every `tick_per_answer_s` × live answers, within the bounds."""
         self._tick_min_s = tick_min_s

@@ -1,6 +1,7 @@
 """ModerationService over gRPC: a translator between the wire and the lexicon."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
@@ -45,10 +46,14 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         return moderation_pb2.CheckInputResponse(verdict=convert.verdict(match))
 
     async def ScreenOutput(  # noqa: N802  # gRPC's spelling
-        self, request: moderation_pb2.ScreenOutputRequest, context: Any
-    ) -> moderation_pb2.ScreenOutputResponse:
-        """Judge windows of answers."""
-        convert.check_windows(request)
+        self, request_iterator: AsyncIterator[moderation_pb2.ScreenOutputRequest], context: Any
+    ) -> AsyncIterator[moderation_pb2.ScreenOutputResponse]:
+        """Judge windows of answers, request by request."""
+        async for request in request_iterator:
+            convert.check_windows(request)
+            yield self._screen(request)
+
+    def _screen(self, request: moderation_pb2.ScreenOutputRequest) -> moderation_pb2.ScreenOutputResponse:
         self._metrics.checks.labels("output").inc(len(request.windows))
         results = []
         for window in request.windows:

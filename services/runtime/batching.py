@@ -15,7 +15,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self,
         call: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]],
         *,
-        in_flight_max: int = 2,
+        in_flight_max: int,
         batch_max: int = 512,
     ) -> None:
         """Batch for `call`, which answers one result an item, in order.

@@ -47,7 +47,7 @@ class RpcMetrics:
 
 
 class Observe(grpc.aio.ServerInterceptor):
-    """Wraps unary and server-streaming calls."""
+    """Wraps calls; those that stream only requests we have none of."""
 
     def __init__(self, metrics: RpcMetrics) -> None:
         """Report to these metrics."""
@@ -70,6 +70,12 @@ class Observe(grpc.aio.ServerInterceptor):
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
                 self._stream(method, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(method, handler.stream_stream),
                 handler.request_deserializer,
                 handler.response_serializer,
             )

@@ -11,6 +11,7 @@ from services.moderation.app import app
 from services.moderation.config import ModerationSettings
 from services.runtime.channels import Peer
 from services.runtime.errors import RemoteError
+from services.runtime.exchange import Exchange
 from services.runtime.process import Runtime
 from services.runtime.trace import Telemetry
 
@@ -33,6 +34,11 @@ async def check(peer: Peer, text: str) -> moderation_pb2.Verdict:
     return (await peer.unary(stub.CheckInput, request, timeout_s=5)).verdict
 
 
+def screening(peer: Peer) -> Exchange[moderation_pb2.ScreenOutputRequest, moderation_pb2.ScreenOutputResponse]:
+    stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    return Exchange(peer, stub.ScreenOutput, timeout_s=5)
+
+
 async def test_a_question_is_refused_by_layer_and_label(peer: Peer) -> None:
     verdict = await check(peer, f"请解释{CANARY}")
     assert (verdict.refused, verdict.layer, verdict.label) == (True, moderation_pb2.LAYER_LEXICON, 21000)
@@ -40,7 +46,6 @@ async def test_a_question_is_refused_by_layer_and_label(peer: Peer) -> None:
 
 
 async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(peer: Peer) -> None:
-    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
     windows = [
         moderation_pb2.OutputWindow(request_id="a", text="平安无事"),
         moderation_pb2.OutputWindow(request_id="b", text="这是鹊桥违禁"),
@@ -48,7 +53,7 @@ async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(pee
         moderation_pb2.OutputWindow(request_id="d", text="这是鹊桥违禁", last=True),
     ]
     request = moderation_pb2.ScreenOutputRequest(windows=windows)
-    response = await peer.unary(stub.ScreenOutput, request, timeout_s=5)
+    response = await screening(peer).send(request)
     assert [(r.released_characters, r.verdict.refused) for r in response.results] == [
         (4, False),
         (2, False),
@@ -61,9 +66,8 @@ async def test_what_does_not_fit_is_named_field_by_field(peer: Peer) -> None:
     with pytest.raises(RemoteError) as caught:
         await check(peer, "")
     assert (caught.value.wire_reason, caught.value.fields) == ("INVALID_REQUEST", {"text": "is required"})
-    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
     with pytest.raises(RemoteError) as caught:
-        await peer.unary(stub.ScreenOutput, moderation_pb2.ScreenOutputRequest(), timeout_s=5)
+        await screening(peer).send(moderation_pb2.ScreenOutputRequest())
     assert "windows" in caught.value.fields
 
 

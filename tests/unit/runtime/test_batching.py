@@ -28,7 +28,7 @@ class Recorder:
 
 async def test_items_of_one_wake_up_share_a_call_and_each_gets_its_own_answer() -> None:
     recorder = Recorder()
-    batcher: Batcher[int, int] = Batcher(recorder.call)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2)
     assert await asyncio.gather(*(batcher.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
     assert recorder.batches == [[0, 1, 2, 3, 4]]
 
@@ -44,7 +44,7 @@ async def test_no_more_calls_run_at_once_than_allowed_and_none_is_larger_than_al
 
 async def test_a_failure_reaches_everyone_on_board_and_nobody_else() -> None:
     recorder = Recorder()
-    batcher: Batcher[int, int] = Batcher(recorder.call)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2)
     results = await asyncio.gather(batcher.submit(-1), batcher.submit(1), return_exceptions=True)
     assert all(isinstance(result, ValueError) for result in results)
     assert await batcher.submit(2) == 20

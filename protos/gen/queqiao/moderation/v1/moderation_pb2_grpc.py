@@ -42,7 +42,7 @@ class ModerationServiceStub:
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.SerializeToString,
                 response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.FromString,
                 _registered_method=True)
-        self.ScreenOutput = channel.unary_unary(
+        self.ScreenOutput = channel.stream_stream(
                 '/queqiao.moderation.v1.ModerationService/ScreenOutput',
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.SerializeToString,
                 response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputResponse.FromString,
@@ -64,14 +64,16 @@ class ModerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ScreenOutput(self, request, context):
-        """Judges windows of answers while they are being written, many streams in one call.
+    def ScreenOutput(self, request_iterator, context):
+        """Judges windows of answers while they are being written.
 
-        The service keeps no state between calls: a caller sends the part of each answer that has not been released
-        yet, and is told how much of it may be. What stays held back comes again at the front of the stream's next
-        window, so a word that is cut over any number of deltas is still one word, and any replica can answer.
+        A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
+        response, in order. The service keeps no state between requests: a caller sends the part of each answer that
+        has not been released yet, and is told how much of it may be. What stays held back comes again at the front of
+        the answer's next window, so a word that is cut over any number of deltas is still one word, and a call that
+        breaks can be opened anew, at any replica, and its last request sent again.
 
-        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +87,7 @@ def add_ModerationServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.FromString,
                     response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.SerializeToString,
             ),
-            'ScreenOutput': grpc.unary_unary_rpc_method_handler(
+            'ScreenOutput': grpc.stream_stream_rpc_method_handler(
                     servicer.ScreenOutput,
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.FromString,
                     response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputResponse.SerializeToString,
@@ -132,7 +134,7 @@ class ModerationService:
             _registered_method=True)
 
     @staticmethod
-    def ScreenOutput(request,
+    def ScreenOutput(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -142,8 +144,8 @@ class ModerationService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/queqiao.moderation.v1.ModerationService/ScreenOutput',
             queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.SerializeToString,

@@ -41,14 +41,16 @@ class ModerationServiceStub:
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
-    ScreenOutput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]
-    """Judges windows of answers while they are being written, many streams in one call.
+    ScreenOutput: _grpc.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]
+    """Judges windows of answers while they are being written.
 
-    The service keeps no state between calls: a caller sends the part of each answer that has not been released
-    yet, and is told how much of it may be. What stays held back comes again at the front of the stream's next
-    window, so a word that is cut over any number of deltas is still one word, and any replica can answer.
+    A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
+    response, in order. The service keeps no state between requests: a caller sends the part of each answer that
+    has not been released yet, and is told how much of it may be. What stays held back comes again at the front of
+    the answer's next window, so a word that is cut over any number of deltas is still one word, and a call that
+    breaks can be opened anew, at any replica, and its last request sent again.
 
-    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
     """
 
 @_typing.type_check_only
@@ -64,14 +66,16 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
-    ScreenOutput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]  # type: ignore[assignment]
-    """Judges windows of answers while they are being written, many streams in one call.
+    ScreenOutput: _aio.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]  # type: ignore[assignment]
+    """Judges windows of answers while they are being written.
 
-    The service keeps no state between calls: a caller sends the part of each answer that has not been released
-    yet, and is told how much of it may be. What stays held back comes again at the front of the stream's next
-    window, so a word that is cut over any number of deltas is still one word, and any replica can answer.
+    A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
+    response, in order. The service keeps no state between requests: a caller sends the part of each answer that
+    has not been released yet, and is told how much of it may be. What stays held back comes again at the front of
+    the answer's next window, so a word that is cut over any number of deltas is still one word, and a call that
+    breaks can be opened anew, at any replica, and its last request sent again.
 
-    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
     """
 
 class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -94,16 +98,18 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ScreenOutput(
         self,
-        request: _moderation_pb2.ScreenOutputRequest,
+        request_iterator: _MaybeAsyncIterator[_moderation_pb2.ScreenOutputRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_moderation_pb2.ScreenOutputResponse, _abc.Awaitable[_moderation_pb2.ScreenOutputResponse]]:
-        """Judges windows of answers while they are being written, many streams in one call.
+    ) -> _typing.Union[_abc.Iterator[_moderation_pb2.ScreenOutputResponse], _abc.AsyncIterator[_moderation_pb2.ScreenOutputResponse]]:
+        """Judges windows of answers while they are being written.
 
-        The service keeps no state between calls: a caller sends the part of each answer that has not been released
-        yet, and is told how much of it may be. What stays held back comes again at the front of the stream's next
-        window, so a word that is cut over any number of deltas is still one word, and any replica can answer.
+        A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
+        response, in order. The service keeps no state between requests: a caller sends the part of each answer that
+        has not been released yet, and is told how much of it may be. What stays held back comes again at the front of
+        the answer's next window, so a word that is cut over any number of deltas is still one word, and a call that
+        breaks can be opened anew, at any replica, and its last request sent again.
 
-        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
         """
 
 def add_ModerationServiceServicer_to_server(servicer: ModerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
