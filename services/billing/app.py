@@ -40,6 +40,7 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
             store,
             WriterMetrics(runtime.registry),
             batch_max=settings.batch_max,
+            batch_every_s=settings.batch_every_s,
             waiting_max=settings.waiting_max,
         )
         await stack.enter_async_context(writer.running())

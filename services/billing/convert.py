@@ -1,18 +1,19 @@
 """Protos to the ledger's operations; a request that does not fit is refused here, field by field."""
 
 import re
-from datetime import datetime, timedelta
 
 from queqiao.billing.v1 import billing_pb2
 
-from services.billing.ledger import GrantCredit, OpenWallet, Release, Reserve, Settle, Wallet
-from services.billing.pricing import Price, Usage
+from services.billing.domain import GrantCredit, OpenWallet, Release, Reserve, Settle, Wallet
+from services.billing.ports import Prices
+from services.billing.pricing import Usage
 from services.runtime.errors import InvalidRequestError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKENS_MAX = 10_000_000
 _GRANT_MICROS_MAX = 10**12
 _REASON_CHARACTERS_MAX = 200
+_MODEL_CHARACTERS_MAX = 200
 _TTL_S_DEFAULT = 900
 _TTL_S_MAX = 86_400
 
@@ -26,7 +27,7 @@ _OUTCOMES = {
 
 
 class _Check:
-    """Collects what is wrong with a request."""
+    """Collects what is wrong with a request; its limits are those of billing.proto."""
 
     def __init__(self) -> None:
         self.wrong: dict[str, str] = {}
@@ -70,31 +71,26 @@ def grant_credit(request: billing_pb2.GrantCreditRequest) -> GrantCredit:
     return GrantCredit(request.user_id, request.request_id, request.amount_micros, request.reason)
 
 
-def reserve(request: billing_pb2.ReserveRequest, price: Price, now: datetime) -> Reserve:
-    """Set the worst case aside at this price."""
-    ttl = timedelta(seconds=request.ttl_s or _TTL_S_DEFAULT)
+def reserve(request: billing_pb2.ReserveRequest, prices: Prices) -> Reserve:
+    """Set the worst case aside at the price of this moment."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    if not 1 <= len(request.model) <= _MODEL_CHARACTERS_MAX or "\x00" in request.model:
+        check.wrong["model"] = f"must be 1 to {_MODEL_CHARACTERS_MAX} characters without NUL"
+    check.between("input_tokens", request.input_tokens, 0, _TOKENS_MAX)
+    check.between("max_output_tokens", request.max_output_tokens, 0, _TOKENS_MAX)
+    check.between("ttl_s", request.ttl_s, 0, _TTL_S_MAX)
+    check.done()
     return Reserve(
         user_id=request.user_id,
         request_id=request.request_id,
         model=request.model,
         input_tokens=request.input_tokens,
         max_output_tokens=request.max_output_tokens,
-        price=price,
-        expires_at=now + ttl,
+        price=prices.price(request.model),
+        ttl_s=request.ttl_s or _TTL_S_DEFAULT,
     )
-
-
-def check_reserve(request: billing_pb2.ReserveRequest) -> None:
-    """Refuse a reservation that does not fit, before it is priced."""
-    check = _Check()
-    check.identifier("request_id", request.request_id)
-    check.identifier("user_id", request.user_id)
-    if not 1 <= len(request.model) <= 200 or "\x00" in request.model:
-        check.wrong["model"] = "must be 1 to 200 characters without NUL"
-    check.between("input_tokens", request.input_tokens, 0, _TOKENS_MAX)
-    check.between("max_output_tokens", request.max_output_tokens, 0, _TOKENS_MAX)
-    check.between("ttl_s", request.ttl_s, 0, _TTL_S_MAX)
-    check.done()
 
 
 def settle(request: billing_pb2.SettleRequest) -> Settle:

@@ -36,10 +36,3 @@ class ReservationClosedError(ServiceError):
 
     code = Code.FAILED_PRECONDITION
     reason = "RESERVATION_CLOSED"
-
-
-class LedgerBusyError(ServiceError):
-    """Too many writes are waiting."""
-
-    code = Code.UNAVAILABLE
-    reason = "SERVICE_UNAVAILABLE"

@@ -3,15 +3,32 @@
 A wallet owns `balance` and has set `reserved` of it aside; what is available is the difference, and is never negative.
 A reservation is opened once and closed once: settled, released or expired. Money moves only by transfers, each from
 one account to another, so the journal balances by construction. A reservation moves nothing.
-
-Accounts: `wallet:<user>` of a user, `revenue` what turns paid, `promotions` what was given away.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import assert_never
 
+from services.billing.domain import (
+    PROMOTIONS,
+    REVENUE,
+    TRIAL,
+    Expire,
+    Grant,
+    GrantCredit,
+    Key,
+    OpenWallet,
+    Operation,
+    Release,
+    Reservation,
+    Reserve,
+    Result,
+    Settle,
+    State,
+    Transfer,
+    Wallet,
+    wallet_account,
+)
 from services.billing.errors import (
     InsufficientQuotaError,
     RequestConflictError,
@@ -19,155 +36,7 @@ from services.billing.errors import (
     ReservationNotFoundError,
     WalletNotFoundError,
 )
-from services.billing.pricing import Price, Usage
 from services.runtime.errors import ServiceError
-
-REVENUE = "revenue"
-PROMOTIONS = "promotions"
-
-# The request_id of the trial credit; the colon keeps it apart from every id that a caller can choose.
-TRIAL = "trial:credit"
-
-
-def wallet_account(user_id: str) -> str:
-    """The account of a user's wallet in the journal."""
-    return f"wallet:{user_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Wallet:
-    """A prepaid wallet; amounts in micro-yuan."""
-
-    user_id: str
-    balance: int = 0
-    reserved: int = 0
-
-    @property
-    def available(self) -> int:
-        """What can be spent now."""
-        return self.balance - self.reserved
-
-
-class State(StrEnum):
-    """The life of a reservation."""
-
-    RESERVED = "reserved"
-    SETTLED = "settled"
-    RELEASED = "released"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Money set aside for a turn, at the price of that moment; once closed, its receipt."""
-
-    user_id: str
-    request_id: str
-    model: str
-    input_tokens: int
-    max_output_tokens: int
-    amount: int
-    price: Price
-    created_at: datetime
-    expires_at: datetime
-    state: State = State.RESERVED
-    usage: Usage | None = None
-    outcome: str | None = None
-    charged: int | None = None
-    closed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Credit that was given away."""
-
-    user_id: str
-    request_id: str
-    amount: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Money that moved; the amount is positive."""
-
-    debit_account: str
-    credit_account: str
-    amount: int
-    kind: str
-    user_id: str
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWallet:
-    """Open a wallet with its trial credit."""
-
-    user_id: str
-    trial_credit: int
-    request_id: str = TRIAL
-
-
-@dataclass(frozen=True, slots=True)
-class GrantCredit:
-    """Give credit away."""
-
-    user_id: str
-    request_id: str
-    amount: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """Set the worst case aside."""
-
-    user_id: str
-    request_id: str
-    model: str
-    input_tokens: int
-    max_output_tokens: int
-    price: Price
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Charge what was used."""
-
-    user_id: str
-    request_id: str
-    usage: Usage
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Give everything back."""
-
-    user_id: str
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Expire:
-    """Give everything back because the reservation's time is over."""
-
-    user_id: str
-    request_id: str
-
-
-Operation = OpenWallet | GrantCredit | Reserve | Settle | Release | Expire
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What an operation came to."""
-
-    wallet: Wallet
-    amount: int = 0
-    fresh: bool = True
 
 
 @dataclass(slots=True)
@@ -187,7 +56,7 @@ class Book:
         try:
             wallet = self.wallets.get(operation.user_id)
             if wallet is None:
-                raise WalletNotFoundError("The user has no wallet: open one, or grant credit.")
+                raise _nothing_there(operation)
             match operation:
                 case OpenWallet():
                     grant = Grant(wallet.user_id, TRIAL, operation.trial_credit, "trial credit")
@@ -223,11 +92,12 @@ class Book:
         return Result(self._put(replace(wallet, balance=wallet.balance + grant.amount)), grant.amount)
 
     def _reserve(self, wallet: Wallet, asked: Reserve, now: datetime) -> Result:
-        key = (asked.user_id, asked.request_id)
+        key, ttl = (asked.user_id, asked.request_id), timedelta(seconds=asked.ttl_s)
         if (known := self.reservations.get(key)) is not None:
-            same = (known.model, known.input_tokens, known.max_output_tokens)
-            if same != (asked.model, asked.input_tokens, asked.max_output_tokens):
+            then = (known.model, known.input_tokens, known.max_output_tokens, known.expires_at - known.created_at)
+            if then != (asked.model, asked.input_tokens, asked.max_output_tokens, ttl):
                 raise _conflict()
+            # The first answer, even when the reservation was closed meanwhile and the price is another today.
             return Result(wallet, known.amount, fresh=False)
         amount = asked.price.worst_case(asked.input_tokens, asked.max_output_tokens)
         if amount > wallet.available:
@@ -237,15 +107,14 @@ class Book:
             )
         self._set(
             Reservation(
-                asked.user_id,
-                asked.request_id,
-                asked.model,
-                asked.input_tokens,
-                asked.max_output_tokens,
-                amount,
-                asked.price,
-                now,
-                asked.expires_at,
+                *key,
+                model=asked.model,
+                input_tokens=asked.input_tokens,
+                max_output_tokens=asked.max_output_tokens,
+                amount=amount,
+                price=asked.price,
+                created_at=now,
+                expires_at=now + ttl,
             )
         )
         return Result(self._put(replace(wallet, reserved=wallet.reserved + amount)), amount)
@@ -258,8 +127,9 @@ class Book:
             return Result(wallet, reservation.charged or 0, fresh=False)
         if reservation.state is not State.RESERVED:
             raise _closed(reservation)
+        cost = reservation.price.cost(asked.usage)
         # The worst case was agreed to; whatever a provider reports, nobody pays more.
-        charged = min(reservation.price.cost(asked.usage), reservation.amount)
+        charged = min(cost, reservation.amount)
         self._set(
             replace(
                 reservation,
@@ -274,11 +144,12 @@ class Book:
             key = (asked.user_id, asked.request_id)
             self._transfer(wallet_account(wallet.user_id), REVENUE, charged, "turn", key)
         after = replace(wallet, balance=wallet.balance - charged, reserved=wallet.reserved - reservation.amount)
-        return Result(self._put(after), charged)
+        return Result(self._put(after), charged, clamped=cost > charged)
 
     def _give_back(self, wallet: Wallet, asked: Release | Expire, state: State, now: datetime) -> Result:
         reservation = self._reservation(asked)
-        if reservation.state is state:
+        # Nothing is left to give back of what was released or has expired.
+        if reservation.state in (State.RELEASED, State.EXPIRED):
             return Result(wallet, fresh=False)
         if reservation.state is not State.RESERVED or (state is State.EXPIRED and now < reservation.expires_at):
             raise _closed(reservation)
@@ -288,7 +159,7 @@ class Book:
     def _reservation(self, asked: Settle | Release | Expire) -> Reservation:
         reservation = self.reservations.get((asked.user_id, asked.request_id))
         if reservation is None:
-            raise ReservationNotFoundError("There is no reservation of this request_id.")
+            raise _nothing_there(asked)
         return reservation
 
     def _put(self, wallet: Wallet) -> Wallet:
@@ -305,6 +176,12 @@ class Book:
 
     def _transfer(self, debit: str, credit: str, amount: int, kind: str, key: Key) -> None:
         self.transfers.append(Transfer(debit, credit, amount, kind, *key))
+
+
+def _nothing_there(operation: Operation) -> ServiceError:
+    if isinstance(operation, Settle | Release | Expire):
+        return ReservationNotFoundError("There is no reservation of this request_id.")
+    return WalletNotFoundError("The user has no wallet: open one, or grant credit.")
 
 
 def _conflict() -> RequestConflictError:

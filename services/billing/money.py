@@ -4,9 +4,12 @@ One rounding rule, written once: an amount is computed exactly, as one fraction 
 to the micro-yuan. So 0.4 µ¥ is 0, 0.5 µ¥ is 1, and 1.5 µ¥ is 2; sums of parts are never rounded on the way.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
 
 MICROS_PER_YUAN = 1_000_000
+
+# Twelve digits of yuan are 10¹⁸ micro-yuan, which fits an int64.
+_YUAN = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 def round_half_up(numerator: int, denominator: int) -> int:
@@ -21,18 +24,19 @@ def round_half_up(numerator: int, denominator: int) -> int:
 
 
 def micros_from_yuan(text: str) -> int:
-    """Exactly what a person wrote, such as "9.99".
+    """Exactly what a person wrote.
+
+    >>> [micros_from_yuan(text) for text in ("10", "9.99", "-0.000001")]
+    [10000000, 9990000, -1]
 
     Raises:
         ValueError: It is no amount of whole micro-yuan.
     """
-    try:
-        micros = Decimal(text) * MICROS_PER_YUAN
-        if micros != micros.to_integral_value():
-            raise ValueError(f"{text} has more than six decimal places")
-        return int(micros)
-    except (InvalidOperation, OverflowError):
-        raise ValueError(f"{text!r} is no amount of yuan, such as 9.99") from None
+    match = _YUAN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no amount of yuan, such as 9.99, with at most six decimal places")
+    micros = int(match[2]) * MICROS_PER_YUAN + int((match[3] or "").ljust(6, "0"))
+    return -micros if match[1] else micros
 
 
 def yuan_from_micros(micros: int) -> str:

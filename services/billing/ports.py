@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.billing.ledger import Key, Operation, Result, Wallet
+from services.billing.domain import Key, Operation, Result, Wallet
 from services.billing.pricing import Price
 from services.runtime.errors import ServiceError
 

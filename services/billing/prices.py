@@ -41,7 +41,7 @@ class PriceBook:
         Raises:
             StartupError: There is no exchange rate.
         """
-        rate = await self._pool.fetchval(sql.EXCHANGE_RATE)
+        rate = await self._pool.fetchval(sql.DOLLAR)
         if rate is None:
             raise StartupError("The price book has no exchange rate: add a row to billing.exchange_rates.")
         self._prices = {

@@ -1,6 +1,5 @@
 """BillingService over gRPC: a translator between the wire and the ledger's operations."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
@@ -52,9 +51,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         self, request: billing_pb2.ReserveRequest, context: Any
     ) -> billing_pb2.ReserveResponse:
         """Set the worst case aside."""
-        convert.check_reserve(request)
-        price = self._prices.price(request.model)
-        result = await self._writer.submit(convert.reserve(request, price, datetime.now(UTC)))
+        result = await self._writer.submit(convert.reserve(request, self._prices))
         return billing_pb2.ReserveResponse(reserved_micros=result.amount)
 
     async def Settle(  # noqa: N802

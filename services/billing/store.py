@@ -6,12 +6,12 @@ deadlock. System accounts (revenue, promotions) have no row to lock: their balan
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import asyncpg
 
 from services.billing import sql
-from services.billing.ledger import (
-    Book,
+from services.billing.domain import (
     Grant,
     GrantCredit,
     Key,
@@ -22,6 +22,7 @@ from services.billing.ledger import (
     State,
     Wallet,
 )
+from services.billing.ledger import Book
 from services.billing.ports import StoreError
 from services.billing.pricing import Price, Usage
 from services.runtime.errors import ServiceError
@@ -36,6 +37,11 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
 )
 
+# The fields of rows that are written, in the order of sql.WRITE.
+_WALLET = attrgetter("user_id", "balance", "reserved")
+_GRANT = attrgetter("user_id", "request_id", "amount", "reason")
+_TRANSFER = attrgetter("debit_account", "credit_account", "amount", "kind", "user_id", "request_id")
+
 
 class PostgresLedger:
     """The port `LedgerStore`."""
@@ -47,7 +53,7 @@ class PostgresLedger:
     async def apply(self, operations: Sequence[Operation], now: datetime) -> Sequence[Result | ServiceError]:
         """Carry operations out in order, in one transaction."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
                 book = await _locked_book(connection, operations)
                 results = [book.decide(operation, now) for operation in operations]
                 await _write(connection, book)
@@ -67,21 +73,23 @@ class PostgresLedger:
 
     async def overdue(self, now: datetime, limit: int) -> Sequence[Key]:
         """Open reservations whose time is over."""
-        rows = await self._pool.fetch(sql.OVERDUE, now, limit)
+        try:
+            rows = await self._pool.fetch(sql.OVERDUE, now, limit)
+        except (*_AWAY, asyncpg.PostgresError) as error:
+            raise StoreError(f"overdue reservations cannot be read: {type(error).__name__}", alone=False) from error
         return [(row["user_id"], row["request_id"]) for row in rows]
 
 
 async def _locked_book(connection: Connection, operations: Sequence[Operation]) -> Book:
-    openers = {operation.user_id for operation in operations if isinstance(operation, OpenWallet | GrantCredit)}
+    users = [operation.user_id for operation in operations]
+    requests = [operation.request_id for operation in operations]
+    openers = [operation.user_id for operation in operations if isinstance(operation, OpenWallet | GrantCredit)]
     if openers:
-        await connection.execute(sql.CREATE_WALLETS, sorted(openers))
-    users = sorted({operation.user_id for operation in operations})
+        await connection.execute(sql.CREATE_WALLETS, openers)
     wallets = await connection.fetch(sql.LOCK_WALLETS, users)
-    keys = [(operation.user_id, operation.request_id) for operation in operations]
-    reservations = await connection.fetch(sql.RESERVATIONS, [key[0] for key in keys], [key[1] for key in keys])
-    grants: Iterable[asyncpg.Record] = ()
-    if openers:
-        grants = await connection.fetch(sql.GRANTS, [key[0] for key in keys], [key[1] for key in keys])
+    # Read after the locks are held, in statements of their own: each sees what others committed before it.
+    reservations = await connection.fetch(sql.RESERVATIONS, users, requests)
+    grants = await connection.fetch(sql.GRANTS, users, requests) if openers else []
     return Book(
         wallets={row["user_id"]: _wallet(row) for row in wallets},
         reservations={(row["user_id"], row["request_id"]): _reservation(row) for row in reservations},
@@ -90,23 +98,21 @@ async def _locked_book(connection: Connection, operations: Sequence[Operation]) 
 
 
 async def _write(connection: Connection, book: Book) -> None:
-    if book.changed_reservations:
-        changed = [book.reservations[key] for key in sorted(book.changed_reservations)]
-        await connection.execute(sql.PUT_RESERVATIONS, *_columns(_reservation_values(item) for item in changed))
-    if book.new_grants:
-        values = ((grant.user_id, grant.request_id, grant.amount, grant.reason) for grant in book.new_grants)
-        await connection.execute(sql.ADD_GRANTS, *_columns(values))
-    if book.transfers:
-        moved = ((t.debit_account, t.credit_account, t.amount, t.kind, t.user_id, t.request_id) for t in book.transfers)
-        await connection.execute(sql.ADD_TRANSFERS, *_columns(moved))
-    if book.changed_wallets:
-        after = [book.wallets[user_id] for user_id in sorted(book.changed_wallets)]
-        await connection.execute(sql.PUT_WALLETS, *_columns((w.user_id, w.balance, w.reserved) for w in after))
+    # Whatever changed, changed a wallet too.
+    if not book.changed_wallets:
+        return
+    await connection.execute(
+        sql.WRITE,
+        *_columns(20, (_reservation_values(book.reservations[key]) for key in book.changed_reservations)),
+        *_columns(4, map(_GRANT, book.new_grants)),
+        *_columns(6, map(_TRANSFER, book.transfers)),
+        *_columns(3, (_WALLET(book.wallets[user_id]) for user_id in book.changed_wallets)),
+    )
 
 
-def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    """Rows as the arrays that `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(width: int, rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Rows as the `width` arrays that `unnest` takes."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 def _wallet(row: asyncpg.Record) -> Wallet:
@@ -146,7 +152,7 @@ def _reservation(row: asyncpg.Record) -> Reservation:
 
 
 def _reservation_values(item: Reservation) -> tuple[object, ...]:
-    """In the order of sql.PUT_RESERVATIONS."""
+    """In the order of sql.WRITE's reservations."""
     price, usage = item.price, item.usage
     return (
         item.user_id,

@@ -3,11 +3,10 @@
 import asyncio
 from datetime import UTC, datetime
 
-import asyncpg
 import structlog
 
-from services.billing.ledger import Expire
-from services.billing.ports import LedgerStore
+from services.billing.domain import Expire, Key
+from services.billing.ports import LedgerStore, StoreError
 from services.billing.writer import LedgerWriter
 from services.runtime.errors import ServiceError
 
@@ -30,22 +29,26 @@ class Sweeper:
         while True:
             try:
                 await self.sweep()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("overdue reservations not swept", error=type(error).__name__)
+            except StoreError as error:
+                log.warning("overdue reservations not swept", error=str(error))
             await asyncio.sleep(self._every_s)
 
     async def sweep(self) -> int:
         """Expire everything that is overdue now; answers how many reservations that were."""
         expired = 0
         while overdue := await self._store.overdue(datetime.now(UTC), _BATCH):
-            results = await asyncio.gather(
-                *(self._writer.submit(Expire(*key)) for key in overdue), return_exceptions=True
-            )
-            # One that was settled a moment ago refuses to expire, as it should.
-            released = sum(not isinstance(result, BaseException) for result in results)
-            expired += released
-            if any(isinstance(r, BaseException) and not isinstance(r, ServiceError) for r in results) or not released:
+            closed = sum(await asyncio.gather(*(self._expire(key) for key in overdue)))
+            expired += closed
+            if not closed:
+                # Another process was quicker, or the ledger does not answer: the next sweep will see.
                 break
         if expired:
             log.info("overdue reservations released", count=expired)
         return expired
+
+    async def _expire(self, key: Key) -> bool:
+        try:
+            return (await self._writer.submit(Expire(*key))).fresh
+        except ServiceError:
+            # It was settled a moment ago, or the ledger does not answer.
+            return False

@@ -67,7 +67,7 @@ CREATE TABLE transfers (
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the journal is append-only';
+    RAISE EXCEPTION '% is append-only: add a row instead', TG_TABLE_NAME;
 END $$;
 
 CREATE TRIGGER transfers_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers

@@ -15,15 +15,25 @@ CREATE TABLE prices (
 CREATE INDEX prices_by_model ON prices (model, effective_at DESC, id DESC);
 
 CREATE TABLE exchange_rates (
-    id                 bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    cny_micros_per_usd bigint      NOT NULL CHECK (cny_micros_per_usd > 0),
-    source             text        NOT NULL,
-    effective_at       timestamptz NOT NULL DEFAULT now()
+    id                  bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    currency            text        NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    cny_micros_per_unit bigint      NOT NULL CHECK (cny_micros_per_unit > 0),
+    source              text        NOT NULL,
+    effective_at        timestamptz NOT NULL DEFAULT now()
 );
 
-INSERT INTO exchange_rates (cny_micros_per_usd, source) VALUES (7100000, 'initial value; set your own');
+CREATE INDEX exchange_rates_by_currency ON exchange_rates (currency, effective_at DESC, id DESC);
 
--- Providers' list prices as remembered in 2024 and 2025, in micro-dollars a million tokens: check them before you sell.
+-- What a turn cost must stay explainable: a price that was charged once is never changed or removed.
+CREATE TRIGGER prices_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON prices
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER exchange_rates_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON exchange_rates
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+INSERT INTO exchange_rates (currency, cny_micros_per_unit, source) VALUES ('USD', 7100000, 'initial value');
+
+-- Providers' list prices of 2024 and 2025, some of them approximate, in micro-dollars a million tokens: compare them with
+-- the provider's own page, and append what differs, before you sell.
 INSERT INTO prices (model, input_usd_micros, cached_input_usd_micros, output_usd_micros, source) VALUES
     ('smollm2-135m-instruct',   20000,   20000,    40000, 'the local model: a token price, so that a wallet is seen to move'),
     ('gpt-4o-mini',            150000,   75000,   600000, 'OpenAI list price'),
