@@ -102,7 +102,7 @@ async def test_a_word_cut_over_many_deltas_is_stopped_before_any_of_it_is_said()
     question = Question("req_1", "usr_1", "c1", "", (Message(Role.USER, "hi"),), Options())
     with pytest.raises(ContentRefusedError):
         async for event in scene.turns.run(question):
-            events.append(event)  # noqa: PERF401  # what came before the error is what matters
+            events.append(event)  # what came before the error is what matters
     await scene.background.drain()
     assert said(events) == "it is "
     assert scene.memory.conversations == {}
