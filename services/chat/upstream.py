@@ -131,12 +131,16 @@ def _translated() -> Iterator[None]:
         yield
     except openai.APIStatusError as error:
         raise _from_status(error) from None
-    except (openai.APITimeoutError, httpx2.TimeoutException):
-        raise UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1) from None
-    except (openai.APIConnectionError, httpx2.HTTPError, StreamError):
-        raise UpstreamError(
-            "The model's provider cannot be reached or broke off; ask again.", retry_after_s=1
-        ) from None
+    except (openai.APIConnectionError, httpx2.HTTPError, StreamError) as error:
+        raise _from_connection(error) from None
+
+
+def _from_connection(error: Exception) -> ServiceError:
+    """What went wrong below HTTP. The SDK's transport calls a refused connection a timeout, too."""
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if isinstance(cause, httpx2.TimeoutException) and not isinstance(cause, httpx2.ConnectTimeout):
+        return UpstreamTimeoutError("The model was silent for too long; ask again.", retry_after_s=1)
+    return UpstreamError("The model's provider cannot be reached or broke off; ask again.", retry_after_s=1)
 
 
 def _from_status(error: openai.APIStatusError) -> ServiceError:
