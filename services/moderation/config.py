@@ -12,5 +12,5 @@ class ModerationSettings(ServiceSettings):
 
     lexicon_path: Path = Field(
         default=Path(__file__).with_name("words"),
-        description="Folder of word lists, each named LABEL-anything.txt with a WeChat label code such as 20006.",
+        description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",
     )

@@ -6,8 +6,9 @@ it. A word of letters and digits alone is looked for in the spaced view and only
 in "class".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
@@ -31,6 +32,15 @@ class Match:
     label: int
 
 
+class Views(NamedTuple):
+    """A text and how it folds; `before` is the spaced view of what stands before it."""
+
+    text: str
+    compact: str
+    spaced: str
+    before: str
+
+
 class _Index:
     """Words of one kind, over one view."""
 
@@ -40,16 +50,20 @@ class _Index:
         # With no words there is nothing to compile.
         self._automaton = AhoCorasick(self.words) if self.words else None
         self._prefixes = {word[:length] for word in self.words for length in range(1, len(word) + 1)}
+        self._firsts = {word[0] for word in self.words}
         self._length_max = max(map(len, self.words), default=0)
 
     def matches(self, view: str) -> Iterable[tuple[int, int, int]]:
         """(word, start, end) of every occurrence."""
         return self._automaton.find_matches_as_indexes(view, overlapping=True) if self._automaton else ()
 
-    def live_starts(self, view: str) -> Iterable[int]:
+    def live_starts(self, view: str) -> Iterator[int]:
         """Where the view's suffixes begin that are the beginning of a word or a whole one, the longest first."""
         size = len(view)
-        for start in range(max(0, size - self._length_max), size):
+        start_min = max(0, size - self._length_max)
+        if self._firsts.isdisjoint(view[start_min:]):
+            return
+        for start in range(start_min, size):
             if view[start:] in self._prefixes:
                 yield start
 
@@ -63,10 +77,8 @@ class Lexicon:
         compact: dict[str, int] = {}
         spaced: dict[str, int] = {}
         for word in words:
-            if _is_spaced(self._folder.compact(word.text)):
-                spaced.setdefault(self._folder.spaced(word.text), word.label)
-            else:
-                compact.setdefault(self._folder.compact(word.text), word.label)
+            stands_alone, key = fold_word(self._folder, word.text)
+            (spaced if stands_alone else compact).setdefault(key, word.label)
         self._compact = _Index(compact)
         self._spaced = _Index(spaced)
 
@@ -74,56 +86,84 @@ class Lexicon:
         """How many different words it has."""
         return len(self._compact.words) + len(self._spaced.words)
 
-    def find(self, text: str, *, preceding: str = "", last: bool = True) -> Match | None:
-        """The listed word that begins first.
+    def views(self, text: str, *, preceding: str = "") -> Views:
+        """Fold a text, once for all questions about it.
 
         Args:
             text: Where to look.
             preceding: What stands before the text: no part of it, but a word is not alone after a letter.
-            last: False when more text follows: then a word of letters at the very end is not yet one.
         """
-        found = [*self._find_compact(text), *self._find_spaced(text, preceding, last)]
-        return min(found, key=lambda match: match.start, default=None)
-
-    def releasable(self, text: str, *, preceding: str = "") -> int:
-        """How many characters no listed word can begin in, whatever follows; for a text that contains none."""
-        return min(self._compact_release(text), self._spaced_release(text, preceding))
-
-    def _find_compact(self, text: str) -> Iterable[Match]:
         folder = self._folder
-        first = min(self._compact.matches(folder.compact(text)), key=lambda found: found[1], default=None)
-        if first is not None:
-            word, start, end = first
-            yield Match(
-                folder.compact_offset(text, start), folder.compact_offset(text, end - 1) + 1, self._compact.labels[word]
-            )
+        return Views(text, folder.compact(text), folder.spaced(text), folder.spaced(preceding))
 
-    def _find_spaced(self, text: str, preceding: str, last: bool) -> Iterable[Match]:
-        folder = self._folder
-        view, before = folder.spaced(text), folder.spaced(preceding)
-        for word, start, end in self._spaced.matches(view):
-            alone_after = not _is_letter(view[end]) if end < len(view) else last
-            if alone_after and _stands_apart(view, before, start):
-                begin, over = folder.spaced_offset(text, start), folder.spaced_offset(text, end - 1) + 1
-                yield Match(begin, over, self._spaced.labels[word])
+    def find(self, text: str) -> Match | None:
+        """The listed word that begins first in a whole text; of those that begin there, the shortest."""
+        return self.first(self.views(text), last=True)
 
-    def _compact_release(self, text: str) -> int:
-        view = self._folder.compact(text)
-        for start in self._compact.live_starts(view):
-            return self._folder.compact_offset(text, start)
-        return len(text)
+    def first(self, views: Views, *, last: bool) -> Match | None:
+        """The listed word that begins first; of those that begin there, the shortest.
 
-    def _spaced_release(self, text: str, preceding: str) -> int:
-        folder = self._folder
-        view, before = folder.spaced(text), folder.spaced(preceding)
-        for start in self._spaced.live_starts(view):
-            if _stands_apart(view, before, start):
-                return folder.spaced_offset(text, start)
-        return len(text)
+        With `last` False more text follows: then a word of letters at the very end is not yet one.
+        """
+        found = (self._first_compact(views), self._first_spaced(views, last=last))
+        return min(filter(None, found), key=lambda match: (match.start, match.end), default=None)
+
+    def live_from(self, views: Views) -> int:
+        """Where the longest tail begins that is a word or could become one; the text's length when there is none."""
+        return min(self._live_compact(views), self._live_spaced(views))
+
+    def seen_length(self, text: str) -> int:
+        """The length of the text without what cannot be seen at its end."""
+        length = len(text)
+        while length and self._folder.is_invisible(text[length - 1]):
+            length -= 1
+        return length
+
+    def _first_compact(self, views: Views) -> Match | None:
+        found = min(self._compact.matches(views.compact), key=_position, default=None)
+        if found is None:
+            return None
+        word, start, end = found
+        offset = self._folder.compact_offset
+        return Match(offset(views.text, start), offset(views.text, end - 1) + 1, self._compact.labels[word])
+
+    def _first_spaced(self, views: Views, *, last: bool) -> Match | None:
+        view = views.spaced
+        alone = (
+            (word, start, end)
+            for word, start, end in self._spaced.matches(view)
+            if (not _is_letter(view[end]) if end < len(view) else last) and _stands_apart(views, start)
+        )
+        found = min(alone, key=_position, default=None)
+        if found is None:
+            return None
+        word, start, end = found
+        offset = self._folder.spaced_offset
+        return Match(offset(views.text, start), offset(views.text, end - 1) + 1, self._spaced.labels[word])
+
+    def _live_compact(self, views: Views) -> int:
+        for start in self._compact.live_starts(views.compact):
+            return self._folder.compact_offset(views.text, start)
+        return len(views.text)
+
+    def _live_spaced(self, views: Views) -> int:
+        for start in self._spaced.live_starts(views.spaced):
+            if _stands_apart(views, start):
+                return self._folder.spaced_offset(views.text, start)
+        return len(views.text)
 
 
-def _is_spaced(compact: str) -> bool:
-    return all(map(_is_letter, compact))
+def fold_word(folder: Folder, text: str) -> tuple[bool, str]:
+    """Whether an entry is found only where it stands alone, and what it is looked for as: two that agree are one."""
+    compact = folder.compact(text)
+    if all(map(_is_letter, compact)):
+        return True, folder.spaced(text)
+    return False, compact
+
+
+def _position(found: tuple[int, int, int]) -> tuple[int, int]:
+    _, start, end = found
+    return start, end
 
 
 def _is_letter(character: str) -> bool:
@@ -131,6 +171,6 @@ def _is_letter(character: str) -> bool:
     return character.isalnum() and ord(character) < 0x2E80
 
 
-def _stands_apart(view: str, before: str, start: int) -> bool:
-    previous = view[start - 1] if start else before[-1:]
+def _stands_apart(views: Views, start: int) -> bool:
+    previous = views.spaced[start - 1] if start else views.before[-1:]
     return not previous or not _is_letter(previous)

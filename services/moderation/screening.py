@@ -22,9 +22,14 @@ def screen(lexicon: Lexicon, window: str, *, preceding: str, last: bool) -> Scre
 
     A listed word refuses the answer from where the word begins. Without one, everything is released but the longest
     tail that could still become a word; when nothing follows, that too.
+
+    However the answer is cut, it gets the whole text's verdict. So a word that was found waits while one that begins
+    before it could still come to be; and what cannot be seen waits for what follows, for `preceding` must tell
+    whether a word at the front of the next window stands alone.
     """
-    match = lexicon.find(window, preceding=preceding, last=last)
-    if match is not None:
+    views = lexicon.views(window, preceding=preceding)
+    match = lexicon.first(views, last=last)
+    live = len(window) if last else lexicon.live_from(views)
+    if match is not None and match.start <= live:
         return Screened(match.start, match)
-    released = len(window) if last else lexicon.releasable(window, preceding=preceding)
-    return Screened(released, None)
+    return Screened(live if last else lexicon.seen_length(window[:live]), None)

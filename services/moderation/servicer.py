@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.moderation import convert
@@ -24,6 +24,14 @@ class ModerationMetrics:
         self.refusals = Counter(
             "queqiao_moderation_refusals", "Texts refused.", ["direction", "layer", "label"], registry=registry
         )
+        self.seconds = Histogram(
+            "queqiao_moderation_layer_seconds",
+            "Time that a layer took for the texts of one request.",
+            ["direction", "layer"],
+            registry=registry,
+            # The word list takes microseconds; a remote layer, tens of milliseconds.
+            buckets=(2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2),
+        )
 
 
 class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
@@ -40,7 +48,8 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         """Judge what a user wrote."""
         convert.check_input(request)
         self._metrics.checks.labels("input").inc()
-        match = self._lexicon.find(request.text)
+        with self._metrics.seconds.labels("input", "lexicon").time():
+            match = self._lexicon.find(request.text)
         if match is not None:
             self._refused("input", request.request_id, request.text, match)
         return moderation_pb2.CheckInputResponse(verdict=convert.verdict(match))
@@ -55,13 +64,12 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
 
     def _screen(self, request: moderation_pb2.ScreenOutputRequest) -> moderation_pb2.ScreenOutputResponse:
         self._metrics.checks.labels("output").inc(len(request.windows))
-        results = []
-        for window in request.windows:
-            screened = screen(self._lexicon, window.text, preceding=window.preceding, last=window.last)
+        with self._metrics.seconds.labels("output", "lexicon").time():
+            judged = [screen(self._lexicon, w.text, preceding=w.preceding, last=w.last) for w in request.windows]
+        for window, screened in zip(request.windows, judged, strict=True):
             if screened.match is not None:
                 self._refused("output", window.request_id, window.text, screened.match)
-            results.append(convert.result(screened))
-        return moderation_pb2.ScreenOutputResponse(results=results)
+        return moderation_pb2.ScreenOutputResponse(results=map(convert.result, judged))
 
     def _refused(self, direction: str, request_id: str, text: str, match: Match) -> None:
         """Count and log a refusal; the text itself stays unknown, its hash tells whether two were the same."""

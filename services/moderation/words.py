@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.moderation.folding import Folder
-from services.moderation.lexicon import Word
+from services.moderation.lexicon import Word, fold_word
 from services.runtime.errors import StartupError
 
 LABELS = (10001, 20001, 20002, 20003, 20006, 20008, 20012, 20013, 21000)
@@ -17,26 +17,26 @@ LABELS = (10001, 20001, 20002, 20003, 20006, 20008, 20012, 20013, 21000)
 _WORD_CHARACTERS_MAX = 64
 
 
-def read_words(folder: Path) -> list[Word]:
-    """Every word of every list in the folder.
+def read_words(path: Path) -> list[Word]:
+    """Every word of a list, or of every list in a folder.
 
     Raises:
         StartupError: Something is wrong with a list; the sentence names file and line.
     """
-    files = sorted(folder.glob("*.txt"))
+    files = [path] if path.is_file() else sorted(path.glob("*.txt"))
     if not files:
-        raise StartupError(f"{folder} has no word list (LABEL-anything.txt): check LEXICON_PATH.")
-    words: dict[str, tuple[Word, str]] = {}
-    folder_of = Folder()
+        raise StartupError(f"{path} has no word list (LABEL-anything.txt): check LEXICON_PATH.")
+    words: dict[tuple[bool, str], tuple[Word, str]] = {}
+    folder = Folder()
     for file in files:
         label = _label(file)
         for number, text in _lines(file):
             where = f"{file.name}:{number}"
-            key = folder_of.compact(text)
-            if not key:
-                raise StartupError(f"{where}: nothing is left of this entry once spaces and punctuation are ignored.")
             if len(text) > _WORD_CHARACTERS_MAX:
                 raise StartupError(f"{where}: the entry is longer than {_WORD_CHARACTERS_MAX} characters.")
+            if not folder.compact(text):
+                raise StartupError(f"{where}: nothing is left of this entry once spaces and punctuation are ignored.")
+            key = fold_word(folder, text)
             if key in words:
                 raise StartupError(f"{where}: the same word stands at {words[key][1]}.")
             words[key] = (Word(text, label), where)

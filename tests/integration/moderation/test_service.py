@@ -19,9 +19,14 @@ CANARY = "鹊桥违禁词示例"
 
 
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def peer(registry: CollectorRegistry) -> AsyncIterator[Peer]:
     settings, telemetry = ModerationSettings(port=0, drain_s=0), Telemetry(None)
-    async with app(settings, Runtime("moderation", settings, CollectorRegistry(), telemetry)) as server:
+    async with app(settings, Runtime("moderation", settings, registry, telemetry)) as server:
         peer = Peer("moderation", f"127.0.0.1:{server.port}", telemetry)
         yield peer
         await peer.close()
@@ -69,6 +74,33 @@ async def test_what_does_not_fit_is_named_field_by_field(peer: Peer) -> None:
     with pytest.raises(RemoteError) as caught:
         await screening(peer).send(moderation_pb2.ScreenOutputRequest())
     assert "windows" in caught.value.fields
+
+
+async def test_every_field_that_is_wrong_is_named(peer: Peer) -> None:
+    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    request = moderation_pb2.CheckInputRequest(text="好" * 1_048_577)
+    with pytest.raises(RemoteError) as caught:
+        await peer.unary(stub.CheckInput, request, timeout_s=5)
+    assert set(caught.value.fields) == {"request_id", "user_id", "text"}
+    windows = [moderation_pb2.OutputWindow(text="好" * 65_537, preceding="x" * 65)]
+    with pytest.raises(RemoteError) as caught:
+        await screening(peer).send(moderation_pb2.ScreenOutputRequest(windows=windows))
+    assert set(caught.value.fields) == {"windows[0].request_id", "windows[0].text", "windows[0].preceding"}
+
+
+async def test_the_longest_question_is_judged(peer: Peer) -> None:
+    assert not (await check(peer, "好" * 1_048_576)).refused
+    assert (await check(peer, "好" * (1_048_576 - len(CANARY)) + CANARY)).refused
+
+
+async def test_judgements_and_refusals_are_counted_and_timed(peer: Peer, registry: CollectorRegistry) -> None:
+    await check(peer, CANARY)
+    await check(peer, "平安无事")
+    refused = {"direction": "input", "layer": "lexicon", "label": "21000"}
+    assert registry.get_sample_value("queqiao_moderation_checks_total", {"direction": "input"}) == 2
+    assert registry.get_sample_value("queqiao_moderation_refusals_total", refused) == 1
+    timed = {"direction": "input", "layer": "lexicon"}
+    assert registry.get_sample_value("queqiao_moderation_layer_seconds_count", timed) == 2
 
 
 async def test_a_refusal_is_logged_without_what_was_written(peer: Peer) -> None:
