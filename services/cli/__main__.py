@@ -2,12 +2,14 @@
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.billing.commands import app as billing_commands
 from services.gateway.commands import app as gateway_commands
+from services.runtime.config import use_env_file
 from services.runtime.errors import ServiceError, StartupError
 
 SERVICES = ("billing", "chat", "gateway", "moderation")
@@ -19,6 +21,18 @@ app = typer.Typer(
 )
 app.add_typer(gateway_commands)
 app.add_typer(billing_commands)
+
+
+@app.callback()
+def configure(
+    env_file: Annotated[
+        Path | None,
+        typer.Option(help="File of NAME=value lines to add to the environment, such as .run/mesh.env of a laptop."),
+    ] = None,
+) -> None:
+    """Read the configuration that the commands need."""
+    if env_file is not None:
+        use_env_file(env_file)
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """Configuration from the environment: the only place that reads it."""
 
+from pathlib import Path
 from typing import TypeVar
 
+from dotenv import load_dotenv
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,6 +30,17 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="Seconds that running calls may take to finish once the service is stopped.",
     )
+
+
+def use_env_file(path: Path) -> None:
+    """Add the variables of a file of NAME=value lines; what the environment already has wins.
+
+    Raises:
+        StartupError: The file cannot be read.
+    """
+    if not path.is_file():
+        raise StartupError(f"There is no file {path}: name the file of addresses that the mesh wrote.")
+    load_dotenv(path, override=False)
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
