@@ -8,6 +8,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat import convert
 from services.chat.domain import Model, Outcome, Question, Role, Screened, Usage, Verdict
+from services.chat.errors import UpstreamError
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, ServiceError
@@ -16,6 +17,9 @@ from services.runtime.exchange import Exchange
 # A check is microseconds of work: a peer that takes longer than this is not well.
 _CHECK_TIMEOUT_S = 2.0
 _LEDGER_TIMEOUT_S = 5.0
+
+# As moderation.proto says.
+_WINDOW_CHARACTERS_MAX = 65_536
 
 # A settlement is money: it is tried again for as long as the reservation surely holds.
 _SETTLE_ATTEMPTS = 6
@@ -41,7 +45,13 @@ class ModerationClient:
         return convert.verdict(response.verdict)
 
     async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
-        """Judge a window, together with those of other answers."""
+        """Judge a window, together with those of other answers.
+
+        Raises:
+            UpstreamError: It is longer than any window may be; the other answers' call must not suffer for it.
+        """
+        if len(window) > _WINDOW_CHARACTERS_MAX:
+            raise UpstreamError("The model wrote too much at once; ask again.")
         return await self._windows.submit(
             moderation_pb2.OutputWindow(request_id=request_id, text=window, preceding=preceding, last=last)
         )

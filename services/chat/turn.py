@@ -125,17 +125,21 @@ class Turns:
         async with self._upstream.answer(model, prompt.messages, options) as chunks:
             async for chunk in self._pace.coalesce(chunks):
                 draft.add(chunk)
-                if chunk.text and (text := await self._screen(question, draft, last=False)):
+                async for text in self._released(question, draft, last=False):
                     yield text
         if draft.finish_reason is None:
             raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
-        if draft.held and (text := await self._screen(question, draft, last=True)):
+        async for text in self._released(question, draft, last=True):
             yield text
 
-    async def _screen(self, question: Question, draft: Draft, *, last: bool) -> str:
+    async def _released(self, question: Question, draft: Draft, *, last: bool) -> AsyncIterator[str]:
+        """What of the held text may be shown now; a refusal follows what stood before the refused word."""
+        if not draft.held:
+            return
         screened = await self._moderation.screen(question.request_id, draft.held, preceding=draft.preceding, last=last)
+        if text := draft.release(screened.released_characters):
+            yield text
         _demand_allowed(screened.verdict)
-        return draft.release(screened.released_characters)
 
     async def _recall(self, question: Question) -> Recollection:
         if not question.conversation_id:
