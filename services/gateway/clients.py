@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
@@ -48,10 +48,9 @@ class ChatClient:
     async def _events(self, request: chat_pb2.StreamTurnRequest) -> AsyncGenerator[Event]:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._turn_timeout_s
-        responses = self._peer.stream(self._stub.StreamTurn, request, timeout_s=self._turn_timeout_s)
+        call = self._peer.stream(self._stub.StreamTurn, request, timeout_s=self._turn_timeout_s)
         event: Event | None = None
-        # An async generator, declared as what it is used as.
-        async with aclosing(cast("AsyncGenerator[chat_pb2.StreamTurnResponse]", responses)) as responses:
+        async with aclosing(call) as responses:
             try:
                 async for response in responses:
                     event = convert.event(response)

@@ -1,7 +1,7 @@
 """Calling another service: one channel, the trace on every call, errors as ours."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -57,7 +57,7 @@ class Peer:
         request: RequestT,
         *,
         timeout_s: float,
-    ) -> AsyncIterator[ResponseT]:
+    ) -> AsyncGenerator[ResponseT]:
         """Call once and yield each answer; closing the iterator cancels the call.
 
         Raises:
