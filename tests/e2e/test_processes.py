@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -74,3 +75,23 @@ async def test_a_service_that_is_stopped_lets_running_answers_finish(
         async with asyncio.timeout(5):
             assert "with exit status 0" in str(await mesh.first_death())
     remove_postgres_data(tmp_path)
+
+
+async def test_real_servers_take_the_stand_ins_place_by_their_urls_alone(
+    simulator: SimulatorProcess, database_url: str, redis_database_url: str, tmp_path: Path
+) -> None:
+    given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
+    given |= {"DATABASE_URL": database_url, "REDIS_URL": redis_database_url}
+    async with Mesh(tmp_path, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+        for ours in ("PostgreSQL", "Redis", "The local model"):
+            with pytest.raises(KeyError):
+                mesh.process(ours)
+        headers = {"Authorization": f"Bearer {mesh.api_key}"}
+        body = {"messages": [{"role": "user", "content": "[[sim text=好]]"}], "conversation_id": "theirs"}
+        async with http.post(f"{mesh.url}/v1/chat/completions", json=body, headers=headers) as answer:
+            assert answer.status == 200
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM chat.messages WHERE conversation_id = 'theirs'") == 2
+    finally:
+        await connection.close()
