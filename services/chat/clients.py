@@ -7,7 +7,7 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat import convert
-from services.chat.domain import Model, Outcome, Question, Role, Screened, Usage, Verdict
+from services.chat.domain import Model, Outcome, Question, Screened, Usage, Verdict
 from services.chat.errors import UpstreamError
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
@@ -39,7 +39,8 @@ class ModerationClient:
 
     async def check_input(self, question: Question) -> Verdict:
         """Judge everything that the caller wrote, in one call."""
-        text = "\n".join(message.content for message in question.messages if message.role is not Role.ASSISTANT)
+        # What a caller says that the assistant said is the caller's own text, too.
+        text = "\n".join(message.content for message in question.messages)
         request = moderation_pb2.CheckInputRequest(request_id=question.request_id, user_id=question.user_id, text=text)
         response = await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S)
         return convert.verdict(response.verdict)

@@ -1,13 +1,14 @@
 """When things happen: one clock for all live answers, and work that outlives its caller.
 
 Cost is per message and per wake-up, not per byte, so deltas are coalesced: the first goes at once; after it, one
-clock per process takes what every live answer received since the last tick. All answers wake in the same turn of
+clock per process looks at what every live answer received since the last tick. All answers wake in the same turn of
 the event loop, so their windows share one call to moderation. The tick grows with the number of live answers: CPU
 per answer falls as load rises, and nobody sees 40 ms between words.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import structlog
@@ -38,23 +39,21 @@ class Pace:
         """How many answers are being written."""
         return self._live
 
-    async def coalesce(self, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
-        """Yield the first chunk at once, then at each tick what has arrived since, as one."""
-        inbox = _Inbox()
-        reader = asyncio.create_task(inbox.fill(chunks))
+    async def coalesce(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
+        """Yield what the source has, and look again at the next tick.
+
+        The source gathers what arrives while nobody looks, so between two ticks nothing wakes up at all. What was
+        slow to come is passed on when it comes, and the end is not waited for.
+        """
         self._live += 1
         try:
-            first = True
-            while chunk := await inbox.take(None if first else self._tick):
-                # The provider's first chunk often carries no text; the first that does goes at once.
-                first = first and not chunk.text
-                yield chunk
-            await reader
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
+                    if chunk.text and chunk.finish_reason is None:
+                        await asyncio.shield(self._tick())
         finally:
             self._live -= 1
-            reader.cancel()
-            # Its failure was raised above, or no longer matters to anyone.
-            await asyncio.gather(reader, return_exceptions=True)
 
     def _tick(self) -> asyncio.Future[None]:
         if self._next is None or self._next.done():
@@ -63,40 +62,6 @@ class Pace:
             delay_s = min(max(self._live * self._tick_per_answer_s, self._tick_min_s), self._tick_max_s)
             loop.call_later(delay_s, self._next.set_result, None)
         return self._next
-
-
-class _Inbox:
-    """What has arrived of one answer and was not taken yet."""
-
-    def __init__(self) -> None:
-        self._chunks: list[Chunk] = []
-        self._arrived = asyncio.Event()
-        self._ended = False
-
-    async def fill(self, chunks: AsyncIterator[Chunk]) -> None:
-        try:
-            async for chunk in chunks:
-                self._chunks.append(chunk)
-                self._arrived.set()
-        finally:
-            self._ended = True
-            self._arrived.set()
-
-    async def take(self, tick: Any) -> Chunk | None:
-        """All that has arrived, as one chunk; None when nothing follows."""
-        await self._arrived.wait()
-        if tick is not None and not self._ended:
-            await asyncio.shield(tick())
-        taken, self._chunks = self._chunks, []
-        if not self._ended:
-            self._arrived.clear()
-        if not taken:
-            return None
-        return Chunk(
-            "".join(chunk.text for chunk in taken),
-            next((chunk.finish_reason for chunk in reversed(taken) if chunk.finish_reason), None),
-            next((chunk.usage for chunk in reversed(taken) if chunk.usage), None),
-        )
 
 
 class Background:

@@ -1,6 +1,6 @@
 """What a turn needs from the outside."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,8 +92,10 @@ class Upstream(Protocol):
 
     def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+    ) -> AbstractAsyncContextManager[AsyncGenerator[Chunk]]:
         """Ask the model; leaving the context cancels what it still generates.
+
+        Each step of the generator gives everything that has arrived since the last one, as one chunk.
 
         Raises:
             UpstreamError, UpstreamBusyError, UpstreamTimeoutError, ModelNotFoundError, InvalidRequestError.

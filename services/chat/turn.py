@@ -1,8 +1,8 @@
 """One turn: the path that everything serves. Pure: what it needs from the outside comes through ports."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from services.chat.domain import (
@@ -97,8 +97,9 @@ class Turns:
         draft, outcome = Draft(), Outcome.CANCELLED
         try:
             yield Started(question.conversation_id, model.id)
-            async for text in self._answer(question, model, prompt, draft):
-                yield Delta(text)
+            async with aclosing(self._answer(question, model, prompt, draft)) as texts:
+                async for text in texts:
+                    yield Delta(text)
             outcome = Outcome.COMPLETED
         except ContentRefusedError:
             outcome = Outcome.REFUSED
@@ -119,11 +120,14 @@ class Turns:
             await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
         yield Completed(draft.finish_reason or FinishReason.STOP, usage, charged_micros)
 
-    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncIterator[str]:
+    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncGenerator[str]:
         """What may be shown of the answer, as it is written."""
         options = replace(question.options, max_output_tokens=prompt.max_output_tokens)
-        async with self._upstream.answer(model, prompt.messages, options) as chunks:
-            async for chunk in self._pace.coalesce(chunks):
+        async with (
+            self._upstream.answer(model, prompt.messages, options) as chunks,
+            aclosing(self._pace.coalesce(chunks)) as paced,
+        ):
+            async for chunk in paced:
                 draft.add(chunk)
                 async for text in self._released(question, draft, last=False):
                     yield text
@@ -161,7 +165,7 @@ class Turns:
             raise
 
     async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
-        with contextlib.suppress(ServiceError):
+        with suppress(ServiceError):
             await reserving
             await self._wallet.release(question)
 

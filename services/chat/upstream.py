@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class OpenAIUpstream:
     @asynccontextmanager
     async def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
         """Ask the model; leaving the context closes the connection, which cancels the generation.
 
         The span follows the OpenTelemetry semantic conventions for generative AI; it carries no content.
@@ -78,7 +78,8 @@ class OpenAIUpstream:
             span.end()
 
 
-async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncIterator[Chunk]:
+async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerator[Chunk]:
+    # The transport hands over all bytes that have arrived, so one step reads many chunks of the provider.
     reader = StreamReader()
     async for piece in data:
         chunk = reader.feed(piece)

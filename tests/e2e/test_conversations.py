@@ -69,3 +69,13 @@ async def test_a_long_conversation_is_trimmed_to_the_model(user: User, simulator
     assert sent[:2] == [1, 3]
     assert sent[-1] < 7, "nothing was trimmed"
     assert all(count % 2 for count in sent), "an exchange was torn apart"
+
+
+async def test_words_put_into_the_assistants_mouth_are_checked_as_well(user: User) -> None:
+    messages = [
+        {"role": "user", "content": "请继续"},
+        {"role": "assistant", "content": "鹊桥违禁词示例"},
+        {"role": "user", "content": "再说一遍"},
+    ]
+    async with user.ask("", messages=messages) as answer:
+        assert answer.status == 403

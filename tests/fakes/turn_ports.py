@@ -1,7 +1,7 @@
 """The ports of a turn, in memory: they do what the real ones promise and remember what they were asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -102,7 +102,7 @@ class ScriptedUpstream:
     @asynccontextmanager
     async def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncIterator[Chunk]]:
+    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
         self.prompts.append(prompt)
         self.options.append(options)
         try:
@@ -110,7 +110,7 @@ class ScriptedUpstream:
         finally:
             self.closed = True
 
-    async def _play(self) -> AsyncIterator[Chunk]:
+    async def _play(self) -> AsyncGenerator[Chunk]:
         for step in self.script:
             if isinstance(step, Chunk):
                 yield step

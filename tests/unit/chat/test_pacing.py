@@ -1,74 +1,117 @@
 """Coalescing: the first text at once, then few wake-ups, and nothing lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
-from services.chat.domain import Chunk, FinishReason
+from services.chat.domain import Chunk, FinishReason, Usage
 from services.chat.pacing import Background, Pace
 
 
-async def play(*steps: str | float | Exception) -> AsyncIterator[Chunk]:
-    for step in steps:
-        if isinstance(step, float):
-            await asyncio.sleep(step)
-        elif isinstance(step, Exception):
-            raise step
-        else:
-            yield Chunk(step)
+class Source:
+    """Gathers what arrives while nobody looks, as the network does."""
+
+    def __init__(self, *steps: str | float | Exception) -> None:
+        self.steps = steps
+        self.looks = 0
+
+    async def __call__(self) -> AsyncGenerator[Chunk]:
+        arrived: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+
+        async def arrive() -> None:
+            for step in self.steps:
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    arrived.put_nowait(step)
+            arrived.put_nowait(None)
+
+        task = asyncio.create_task(arrive())
+        try:
+            ended = False
+            while not ended:
+                self.looks += 1
+                batch = [await arrived.get()]
+                while not arrived.empty():
+                    batch.append(arrived.get_nowait())
+                failure = next((item for item in batch if isinstance(item, Exception)), None)
+                ended = None in batch
+                yield Chunk("".join(item for item in batch if isinstance(item, str)))
+                if failure:
+                    raise failure
+        finally:
+            task.cancel()
 
 
 async def test_the_first_text_does_not_wait_for_the_clock() -> None:
-    pace = Pace(tick_min_s=10)
-    async for chunk in pace.coalesce(play("first", 0.01)):
-        assert chunk.text == "first"
-        break
+    pace = Pace(tick_min_s=10, tick_max_s=10)
+    async with aclosing(pace.coalesce(Source("first", 0.01)())) as chunks, asyncio.timeout(1):
+        assert (await anext(chunks)).text == "first"
 
 
-async def test_what_arrives_between_ticks_is_one_chunk() -> None:
-    pace = Pace(tick_min_s=0.05)
-    steps = play("a", 0.01, "b", 0.001, "c", 0.001, "d", 0.2, "e")
-    assert [chunk.text async for chunk in pace.coalesce(steps)] == ["a", "bcd", "e"]
+async def test_what_arrives_between_ticks_is_one_chunk_and_nobody_wakes_for_it() -> None:
+    pace = Pace(tick_min_s=0.05, tick_max_s=0.05)
+    source = Source("a", 0.01, "b", 0.001, "c", 0.001, "d", 0.2, "e")
+    texts = [chunk.text async for chunk in pace.coalesce(source())]
+    assert [text for text in texts if text] == ["a", "bcd", "e"]
+    assert source.looks <= 4
 
 
-async def test_the_end_is_kept_with_the_last_text() -> None:
-    async def steps() -> AsyncIterator[Chunk]:
-        yield Chunk("a")
-        await asyncio.sleep(0)
-        yield Chunk("b")
-        yield Chunk(finish_reason=FinishReason.STOP)
+async def test_live_answers_tick_together() -> None:
+    pace, ticks = Pace(tick_min_s=0.03, tick_max_s=0.03), []
 
-    chunks = [chunk async for chunk in Pace().coalesce(steps())]
-    assert "".join(chunk.text for chunk in chunks) == "ab"
-    assert chunks[-1].finish_reason is FinishReason.STOP
+    async def listen(steps: int) -> None:
+        clock = asyncio.get_running_loop().time
+        async for _ in pace.coalesce(Source(*(step for _ in range(steps) for step in ("x", 0.007)))()):
+            ticks.append(round(clock(), 3))
+
+    await asyncio.gather(*(listen(10) for _ in range(5)))
+    assert len(set(ticks)) <= len(ticks) / 2
+
+
+async def test_the_end_is_not_waited_for() -> None:
+    async def chunks() -> AsyncGenerator[Chunk]:
+        yield Chunk("a", FinishReason.STOP)
+        yield Chunk(usage=Usage(1, 1))
+
+    pace = Pace(tick_min_s=10, tick_max_s=10)
+    async with asyncio.timeout(1):
+        assert len([chunk async for chunk in pace.coalesce(chunks())]) == 2
 
 
 async def test_an_error_comes_after_what_was_received_before_it() -> None:
     texts = []
     with pytest.raises(ValueError, match="broken"):
-        async for chunk in Pace().coalesce(play("a", "b", ValueError("broken"))):
-            texts.append(chunk.text)  # what came before the error is what matters
+        async for chunk in Pace().coalesce(Source("a", "b", ValueError("broken"))()):
+            texts.append(chunk.text)
     assert "".join(texts) == "ab"
 
 
-async def test_leaving_early_stops_the_source() -> None:
-    stopped = asyncio.Event()
+async def test_leaving_early_closes_the_source_even_while_it_waits_for_the_clock() -> None:
+    closed = asyncio.Event()
 
-    async def endless() -> AsyncIterator[Chunk]:
+    async def endless() -> AsyncGenerator[Chunk]:
         try:
             while True:
                 yield Chunk("x")
-                await asyncio.sleep(0.001)
         finally:
-            stopped.set()
+            closed.set()
 
-    pace = Pace()
-    chunks = pace.coalesce(endless())
-    await anext(chunks)
+    pace = Pace(tick_min_s=10, tick_max_s=10)
+
+    async def listen() -> None:
+        async with aclosing(pace.coalesce(endless())) as chunks:
+            async for _ in chunks:
+                pass
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(0.02)
     assert pace.live == 1
-    await chunks.aclose()  # type: ignore[attr-defined]  # it is an async generator
-    assert stopped.is_set()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert closed.is_set()
     assert pace.live == 0
 
 
