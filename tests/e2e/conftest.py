@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +28,18 @@ async def mesh(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFac
     """A running mesh that every test of the session shares; each test uses users of its own."""
     folder: Path = tmp_path_factory.mktemp("mesh")
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-upstream-secret", "LOG_LEVEL": "DEBUG"}
-    async with Mesh(folder, given=os.environ | given, port=0) as mesh:
-        yield mesh
-    remove_postgres_data(folder)
+    try:
+        async with Mesh(folder, given=os.environ | given, port=0) as mesh:
+            yield mesh
+    finally:
+        remove_postgres_data(folder)
+
+
+@pytest.fixture
+def mesh_folder(tmp_path: Path) -> Iterator[Path]:
+    """A state folder for a mesh of the test's own; what PostgreSQL kept outside of it goes with it."""
+    yield tmp_path
+    remove_postgres_data(tmp_path)
 
 
 @dataclass(frozen=True)

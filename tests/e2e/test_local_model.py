@@ -7,14 +7,13 @@ from openai import AsyncOpenAI
 
 from sandbox import model
 from sandbox.mesh import Mesh
-from tests.conftest import remove_postgres_data
 
 _REPLACED = ("DATABASE_URL", "REDIS_URL", "OPENAI_BASE_URL", "WECHAT_APPID")
 
 
-async def test_the_local_model_writes_and_the_wallet_pays_and_a_restart_keeps_everything(tmp_path: Path) -> None:
+async def test_the_local_model_writes_and_the_wallet_pays_and_a_restart_keeps_everything(mesh_folder: Path) -> None:
     given = {name: value for name, value in os.environ.items() if name not in _REPLACED}
-    async with Mesh(tmp_path, given=given, port=0) as mesh:
+    async with Mesh(mesh_folder, given=given, port=0) as mesh:
         key = mesh.api_key
         async with AsyncOpenAI(base_url=f"{mesh.url}/v1", api_key=key) as client:
             stream = await client.chat.completions.create(
@@ -34,8 +33,7 @@ async def test_the_local_model_writes_and_the_wallet_pays_and_a_restart_keeps_ev
         assert usage is not None
         assert 0 < usage.completion_tokens <= 24
         assert 0 < wallet["balance_micros"] < 10_000_000
-    async with Mesh(tmp_path, given=given, port=0) as mesh:
+    async with Mesh(mesh_folder, given=given, port=0) as mesh:
         assert mesh.api_key == key
         async with AsyncOpenAI(base_url=f"{mesh.url}/v1", api_key=key) as client:
             assert await client.get("/wallet", cast_to=dict[str, int]) == wallet
-    remove_postgres_data(tmp_path)

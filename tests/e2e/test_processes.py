@@ -14,7 +14,6 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
-from tests.conftest import remove_postgres_data
 from tests.e2e.conftest import User
 
 SERVICES = {
@@ -60,10 +59,10 @@ async def test_a_service_serves_its_metrics_on_a_port_of_its_own(
 
 @pytest.mark.parametrize("name", ["chat", "gateway"])
 async def test_a_service_that_is_stopped_lets_running_answers_finish(
-    simulator: SimulatorProcess, tmp_path: Path, name: str
+    simulator: SimulatorProcess, mesh_folder: Path, name: str
 ) -> None:
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x", "DRAIN_S": "10"}
-    async with Mesh(tmp_path, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+    async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
         headers = {"Authorization": f"Bearer {mesh.api_key}"}
         question = "[[sim deltas=20 interval_ms=60]]"
         body = {"model": "simulated", "stream": True, "messages": [{"role": "user", "content": question}]}
@@ -74,15 +73,14 @@ async def test_a_service_that_is_stopped_lets_running_answers_finish(
         assert "[DONE]" in text
         async with asyncio.timeout(5):
             assert "with exit status 0" in str(await mesh.first_death())
-    remove_postgres_data(tmp_path)
 
 
 async def test_real_servers_take_the_stand_ins_place_by_their_urls_alone(
-    simulator: SimulatorProcess, database_url: str, redis_database_url: str, tmp_path: Path
+    simulator: SimulatorProcess, database_url: str, redis_database_url: str, mesh_folder: Path
 ) -> None:
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
     given |= {"DATABASE_URL": database_url, "REDIS_URL": redis_database_url}
-    async with Mesh(tmp_path, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+    async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
         for ours in ("PostgreSQL", "Redis", "The local model"):
             with pytest.raises(KeyError):
                 mesh.process(ours)

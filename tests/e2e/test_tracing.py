@@ -9,19 +9,18 @@ import aiohttp
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
-from tests.conftest import remove_postgres_data
 from tests.fakes.collector import Collector
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
-    simulator: SimulatorProcess, tmp_path: Path
+    simulator: SimulatorProcess, mesh_folder: Path
 ) -> None:
     async with Collector() as collector:
         given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
         given["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-        async with Mesh(tmp_path, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+        async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
             headers = {"Authorization": f"Bearer {mesh.api_key}", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
             body = {
                 "model": "simulated",
@@ -35,7 +34,6 @@ async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
             async with asyncio.timeout(10):
                 while len(collector.edges(TRACE)) < 3 or not _has_model(collector):
                     await asyncio.sleep(0.1)
-        remove_postgres_data(tmp_path)
 
         assert collector.edges(TRACE) == {
             ("gateway", "chat"),
