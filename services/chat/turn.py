@@ -24,7 +24,7 @@ from services.chat.errors import ContentRefusedError, UpstreamError
 from services.chat.pacing import Background, Pace
 from services.chat.ports import Memory, Models, Moderation, Recollection, Tokenizer, Upstream, Wallet
 from services.chat.window import Prompt, fit
-from services.runtime.errors import ServiceError
+from services.runtime.errors import Code, ServiceError
 
 
 @dataclass(slots=True)
@@ -159,14 +159,16 @@ class Turns:
         )
         try:
             await asyncio.shield(reserving)
-        except asyncio.CancelledError:
-            # The user left while billing was deciding: give back what it may have set aside.
-            self._background.start(self._release_after(reserving, question))
+        except BaseException as error:
+            # The user left while billing was deciding, or its answer was lost: give back what it may have set aside.
+            if not isinstance(error, ServiceError) or error.wire_code is Code.UNAVAILABLE:
+                self._background.start(self._release_after(reserving, question))
             raise
 
     async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
+        await asyncio.gather(reserving, return_exceptions=True)
+        # Often there is nothing to give back; what cannot be given back now expires.
         with suppress(ServiceError):
-            await reserving
             await self._wallet.release(question)
 
     async def _close(self, question: Question, usage: Usage, draft: Draft, outcome: Outcome) -> int:

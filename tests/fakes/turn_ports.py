@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.chat.domain import Chunk, Message, Model, Options, Outcome, Question, Screened, Usage, Verdict
 from services.chat.errors import ModelNotFoundError
 from services.chat.ports import Recollection
-from services.runtime.errors import Code, RemoteError, ServiceError
+from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 
 MODEL = Model(id="fake-model", context_tokens=1000, max_output_tokens=100, encoding="characters")
 
@@ -69,6 +69,7 @@ class RecordingWallet:
     """Charges one micro-yuan a token, and keeps what happened in order."""
 
     affordable: bool = True
+    lost: bool = False
     reserve_delay_s: float = 0
     happened: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -77,6 +78,8 @@ class RecordingWallet:
         if not self.affordable:
             raise RemoteError(Code.FAILED_PRECONDITION, "INSUFFICIENT_QUOTA", "not enough")
         self.happened.append(("reserve", input_tokens, max_output_tokens))
+        if self.lost:
+            raise UnavailableError("the answer was lost")
 
     async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
         self.happened.append(("settle", usage.input, usage.output, outcome))

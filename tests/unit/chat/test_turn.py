@@ -149,6 +149,14 @@ async def test_a_user_who_leaves_while_billing_decides_leaves_no_reservation_beh
     assert scene.wallet.verbs == ["reserve", "release"]
 
 
+async def test_a_reservation_whose_answer_was_lost_is_given_back() -> None:
+    scene = Scene([STOP])
+    scene.wallet.lost = True
+    with pytest.raises(ServiceError):
+        await scene.run()
+    assert scene.wallet.verbs == ["reserve", "release"]
+
+
 async def test_a_provider_that_fails_before_the_first_word_costs_nothing() -> None:
     scene = Scene([UpstreamError("down")])
     with pytest.raises(UpstreamError):
