@@ -32,7 +32,7 @@ class Pace:
         self._tick_max_s = tick_max_s
         self._tick_per_answer_s = tick_per_answer_s
         self._live = 0
-        self._next: asyncio.Future[None] | None = None
+        self._next: asyncio.Event | None = None
 
     @property
     def live(self) -> int:
@@ -51,17 +51,20 @@ class Pace:
                 async for chunk in chunks:
                     yield chunk
                     if chunk.text and chunk.finish_reason is None:
-                        await asyncio.shield(self._tick())
+                        await self._tick()
         finally:
             self._live -= 1
 
-    def _tick(self) -> asyncio.Future[None]:
-        if self._next is None or self._next.done():
-            loop = asyncio.get_running_loop()
-            self._next = loop.create_future()
+    async def _tick(self) -> None:
+        if self._next is None:
+            self._next = asyncio.Event()
             delay_s = min(max(self._live * self._tick_per_answer_s, self._tick_min_s), self._tick_max_s)
-            loop.call_later(delay_s, self._next.set_result, None)
-        return self._next
+            asyncio.get_running_loop().call_later(delay_s, self._ring, self._next)
+        await self._next.wait()
+
+    def _ring(self, tick: asyncio.Event) -> None:
+        self._next = None
+        tick.set()
 
 
 class Background:
