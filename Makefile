@@ -49,7 +49,7 @@ bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 clean: ## Remove everything that was installed, generated at run time or stored
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sandbox.clean; fi
+	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi
 	@rm -rf $(VENV) .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 

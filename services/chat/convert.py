@@ -96,6 +96,10 @@ def _wrong_messages(request: chat_pb2.StreamTurnRequest) -> dict[str, str]:
             wrong[f"messages[{index}].role"] = "must be system, user or assistant"
         elif not message.content and message.role != chat_pb2.ROLE_ASSISTANT:
             wrong[f"messages[{index}].content"] = "must not be empty"
+        elif "\x00" in message.content:
+            wrong[f"messages[{index}].content"] = "must not contain NUL"
+    if not wrong and not any(message.content for message in request.messages):
+        wrong["messages"] = "must hold a message with text"
     return wrong
 
 

@@ -96,6 +96,14 @@ class StoredMemory:
         self, user_id: str, conversation_id: str, known: Recollection, messages: Sequence[Message]
     ) -> None:
         """Append in one transaction, then renew Redis' copy."""
+        try:
+            await self._append(user_id, conversation_id, known, messages)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1) from None
+
+    async def _append(
+        self, user_id: str, conversation_id: str, known: Recollection, messages: Sequence[Message]
+    ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             count = await connection.fetchval(_ADVANCE, conversation_id, user_id, len(messages))
             if count is None:

@@ -23,7 +23,7 @@ from services.chat.domain import (
 from services.chat.errors import ContentRefusedError, UpstreamError
 from services.chat.pacing import Background, Pace
 from services.chat.ports import Memory, Models, Moderation, Recollection, Tokenizer, Upstream, Wallet
-from services.chat.window import Prompt, fit
+from services.chat.window import Prompt, demand_countable, fit
 from services.runtime.errors import Code, ServiceError
 
 
@@ -43,7 +43,8 @@ class Draft:
         self.produced.append(chunk.text)
         self.held += chunk.text
         self.finish_reason = chunk.finish_reason or self.finish_reason
-        self.reported = chunk.usage or self.reported
+        # Figures that came before more text are not those of the whole answer.
+        self.reported = chunk.usage or (None if chunk.text else self.reported)
 
     def release(self, characters: int) -> str:
         """Let the first characters of what is held go."""
@@ -89,6 +90,7 @@ class Turns:
         model = await self._models.find(question.model)
         known, verdict = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
         _demand_allowed(verdict)
+        demand_countable(question.messages, model)
         asked = [self._weighed(message, model) for message in question.messages]
         history = [self._weighed(message, model) for message in known.messages]
         prompt = fit(history, asked, model, question.options.max_output_tokens)
@@ -114,10 +116,14 @@ class Turns:
 
         charged_micros = await asyncio.shield(closing)
         if question.conversation_id:
-            answer = self._weighed(Message(Role.ASSISTANT, "".join(draft.released)), model)
+            # PostgreSQL keeps every character but NUL.
+            text = "".join(draft.released).replace("\x00", "")
+            answer = self._weighed(Message(Role.ASSISTANT, text), model)
             new = [message for message in asked if message.role is not Role.SYSTEM]
             # Shielded as well: the answer was given and paid for, so it is remembered even if the user leaves now.
-            await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
+            # A memory that fails is logged, and no reason to call a whole answer an error.
+            with suppress(ServiceError):
+                await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
         yield Completed(draft.finish_reason or FinishReason.STOP, usage, charged_micros)
 
     async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncGenerator[str]:
@@ -184,7 +190,9 @@ class Turns:
         if (
             reported is not None
             and 0 <= reported.cached_input <= reported.input <= model.context_tokens
+            and reported.input > 0
             and 0 <= reported.output <= prompt.max_output_tokens
+            and (reported.output > 0 or not any(draft.produced))
         ):
             return reported
         produced = self._tokenizer.count("".join(draft.produced), model.encoding)

@@ -37,7 +37,10 @@ class OpenAIUpstream:
         """What the provider says it runs; figures are filled in by the catalogue."""
         with _translated():
             page = await self._client.models.list()
-        return [Model(m.id, 0, 0, "", created_s=m.created or 0, owned_by=m.owned_by or "") for m in page.data]
+        try:
+            return [Model(m.id, 0, 0, "", created_s=m.created or 0, owned_by=m.owned_by or "") for m in page.data]
+        except (AttributeError, TypeError):
+            raise UpstreamError("The provider's list of models cannot be read: check OPENAI_BASE_URL.") from None
 
     @asynccontextmanager
     async def answer(
@@ -59,7 +62,7 @@ class OpenAIUpstream:
             },
         )
         try:
-            with _translated():
+            with _translated(model.id):
                 async with self._client.chat.completions.with_streaming_response.create(
                     # The body goes past the SDK's typed parameters: walking them by reflection costs as much as
                     # everything else that a request does, and each of its fields is checked at our own edge.
@@ -83,18 +86,17 @@ async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerato
     reader = StreamReader()
     async for piece in data:
         chunk = reader.feed(piece)
-        if chunk is None:
-            continue
-        if chunk.finish_reason:
-            span.set_attribute("gen_ai.response.finish_reasons", [chunk.finish_reason.value])
-        if chunk.usage:
-            span.set_attribute("gen_ai.usage.input_tokens", chunk.usage.input)
-            span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
-        yield chunk
+        if chunk is not None:
+            if chunk.finish_reason:
+                span.set_attribute("gen_ai.response.finish_reasons", [chunk.finish_reason.value])
+            if chunk.usage:
+                span.set_attribute("gen_ai.usage.input_tokens", chunk.usage.input)
+                span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
+            yield chunk
         if reader.done:
             break
     # A connection can be used again only when its answer was read to the very end, which follows [DONE] at once.
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(_END_S):
             async for _ in data:
                 pass
@@ -126,12 +128,12 @@ def _body(prompt: Sequence[Message], options: Options) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(model_id: str = "") -> Iterator[None]:
     """The SDK's errors as ours; a provider's own words stay here, they may name keys and accounts."""
     try:
         yield
     except openai.APIStatusError as error:
-        raise _from_status(error) from None
+        raise _from_status(error, model_id) from None
     except (openai.APIConnectionError, httpx2.HTTPError, StreamError) as error:
         raise _from_connection(error) from None
 
@@ -144,14 +146,16 @@ def _from_connection(error: Exception) -> ServiceError:
     return UpstreamError("The model's provider cannot be reached or broke off; ask again.", retry_after_s=1)
 
 
-def _from_status(error: openai.APIStatusError) -> ServiceError:
+def _from_status(error: openai.APIStatusError, model_id: str) -> ServiceError:
     match error.status_code:
         case 400 | 422:
-            return InvalidRequestError("The model refuses these parameters or messages; change them.")
+            return InvalidRequestError(
+                "The model refuses these parameters or messages; change them.", metadata={"problem": "model_refuses"}
+            )
         case 401 | 403:
             return UpstreamError("The model's provider refuses our key: check OPENAI_API_KEY.")
         case 404:
-            return ModelNotFoundError("The provider does not run this model any more.")
+            return ModelNotFoundError("The provider does not run this model any more.", metadata={"model": model_id})
         case 429:
             wait = error.response.headers.get("retry-after", "")
             retry_after_s = float(wait) if wait.isdecimal() else _BUSY_S

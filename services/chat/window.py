@@ -17,6 +17,10 @@ REPLY_OVERHEAD_TOKENS = 3
 OUTPUT_TOKENS_MIN = 16
 
 
+# No text that people write has more characters a token; what has is refused before the time is spent to count it.
+_CHARACTERS_PER_TOKEN_MAX = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What is sent to the model: at most `input_tokens`, leaving `max_output_tokens` for the answer."""
@@ -24,6 +28,23 @@ class Prompt:
     messages: tuple[Message, ...]
     input_tokens: int
     max_output_tokens: int
+
+
+def demand_countable(new: Sequence[Message], model: Model) -> None:
+    """Refuse what is so long that it cannot fit, however it counts.
+
+    Raises:
+        ContextTooLongError: The messages are far too long for the model.
+    """
+    characters_max = model.context_tokens * _CHARACTERS_PER_TOKEN_MAX
+    characters = sum(len(message.content) for message in new)
+    if characters > characters_max:
+        raise ContextTooLongError(
+            f"The messages have {characters} characters; {model.id} cannot take more than {characters_max}. "
+            "Shorten them or start a new conversation.",
+            metadata={"tokens": str(characters), "tokens_max": str(model.context_tokens), "model": model.id},
+            fields={"messages": "is too long for the model"},
+        )
 
 
 def fit(history: Sequence[Message], new: Sequence[Message], model: Model, output_wanted: int | None) -> Prompt:

@@ -20,6 +20,10 @@ class Language(StrEnum):
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "INVALID_REQUEST": ("请求有误：{field} {why}。", "The request is wrong: {field} {why}."),
+    "INVALID_REQUEST.model_refuses": (
+        "模型不接受这些参数或消息，请修改后重试。",
+        "The model refuses these parameters or messages: change them.",
+    ),
     "INVALID_REQUEST.content_type": (
         "请求体必须是 JSON：请设置请求头 Content-Type: application/json。",
         "The body must be JSON: set the header Content-Type: application/json.",

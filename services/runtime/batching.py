@@ -66,6 +66,7 @@ class Batcher(Generic[ItemT, ResultT]):
     async def _send(self, batch: Sequence[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
         try:
             answers = await self._call([item for item, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except BaseException as error:
             for _, result in batch:
                 if not result.done():
@@ -73,6 +74,6 @@ class Batcher(Generic[ItemT, ResultT]):
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, result), answer in zip(batch, answers, strict=True):
+        for (_, result), answer in answered:
             if not result.done():
                 result.set_result(answer)

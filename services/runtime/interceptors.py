@@ -4,6 +4,7 @@
 servicer raised becomes a google.rpc.Status; an unexpected exception is logged here and leaves as a bare INTERNAL.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
@@ -125,7 +126,7 @@ class _Scope:
         if isinstance(error, ServiceError):
             self.end(error.wire_code.name, reason=error.wire_reason)
             await self._context.abort_with_status(rpc_status.to_status(to_status(error)))
-        elif isinstance(error, Exception) and not isinstance(error, grpc.aio.AbortError):
+        elif not isinstance(error, asyncio.CancelledError | GeneratorExit | grpc.aio.AbortError):
             log.error("unexpected error", method=self._method, exc_info=error)
             self.end("INTERNAL")
             await self._context.abort(grpc.StatusCode.INTERNAL, "An unexpected error happened; it has been logged.")

@@ -1,7 +1,6 @@
 """The whole mesh, as `make run` starts it, against a simulated provider."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ import pytest
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
+from sandbox.processes import minimal_env
 from tests.conftest import remove_postgres_data
 
 
@@ -29,7 +29,7 @@ async def mesh(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFac
     folder: Path = tmp_path_factory.mktemp("mesh")
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-upstream-secret", "LOG_LEVEL": "DEBUG"}
     try:
-        async with Mesh(folder, given=os.environ | given, port=0) as mesh:
+        async with Mesh(folder, given=minimal_env() | given, port=0) as mesh:
             yield mesh
     finally:
         remove_postgres_data(folder)

@@ -47,6 +47,8 @@ BODIES: dict[str, bytes | dict[str, Any]] = {
         "model": "simulated",
         "messages": [{"role": "user", "content": "很久以前" * 5}] * 250 + [{"role": "user", "content": "长" * 60_000}],
     },
+    "a million blanks": {"model": "simulated", "messages": [{"role": "user", "content": "x" + " " * 1_000_000}]},
+    "nothing but an empty answer": {"model": "simulated", "messages": [{"role": "assistant", "content": ""}]},
     "too many messages": {"model": "simulated", "messages": HELLO * 300},
     "an unknown model": {"model": "gpt-0", "messages": HELLO},
     "a model of the wrong type": {"model": 4, "messages": HELLO},

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
+from sandbox.processes import minimal_env
 from tests.e2e.conftest import User
 
 SERVICES = {
@@ -62,7 +63,7 @@ async def test_a_service_that_is_stopped_lets_running_answers_finish(
     simulator: SimulatorProcess, mesh_folder: Path, name: str
 ) -> None:
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x", "DRAIN_S": "10"}
-    async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+    async with Mesh(mesh_folder, given=minimal_env() | given, port=0) as mesh, aiohttp.ClientSession() as http:
         headers = {"Authorization": f"Bearer {mesh.api_key}"}
         question = "[[sim deltas=20 interval_ms=60]]"
         body = {"model": "simulated", "stream": True, "messages": [{"role": "user", "content": question}]}
@@ -80,7 +81,7 @@ async def test_real_servers_take_the_stand_ins_place_by_their_urls_alone(
 ) -> None:
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
     given |= {"DATABASE_URL": database_url, "REDIS_URL": redis_database_url}
-    async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+    async with Mesh(mesh_folder, given=minimal_env() | given, port=0) as mesh, aiohttp.ClientSession() as http:
         for ours in ("PostgreSQL", "Redis", "The local model"):
             with pytest.raises(KeyError):
                 mesh.process(ours)

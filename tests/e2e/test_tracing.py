@@ -1,7 +1,6 @@
 """One trace per turn, unbroken across HTTP, gRPC and the model's call."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import aiohttp
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
+from sandbox.processes import minimal_env
 from tests.fakes.collector import Collector
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -20,7 +20,7 @@ async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
     async with Collector() as collector:
         given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-x"}
         given["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-        async with Mesh(mesh_folder, given=os.environ | given, port=0) as mesh, aiohttp.ClientSession() as http:
+        async with Mesh(mesh_folder, given=minimal_env() | given, port=0) as mesh, aiohttp.ClientSession() as http:
             headers = {"Authorization": f"Bearer {mesh.api_key}", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
             body = {
                 "model": "simulated",

@@ -173,10 +173,23 @@ async def test_a_provider_that_breaks_off_is_an_error_and_charges_what_it_produc
 
 
 @pytest.mark.parametrize(
-    "absurd", [Usage(input=-1, output=2), Usage(input=8, output=10**9), Usage(input=5, output=1, cached_input=6)]
+    "absurd",
+    [
+        Usage(input=-1, output=2),
+        Usage(input=8, output=10**9),
+        Usage(input=5, output=1, cached_input=6),
+        Usage(input=0, output=0),
+        Usage(input=8, output=0),
+    ],
 )
 async def test_an_absurd_usage_is_replaced_by_our_own_count(absurd: Usage) -> None:
     scene = Scene([Chunk("four"), STOP, Chunk(usage=absurd)])
+    events = await scene.run()
+    assert events[-1] == Completed(FinishReason.STOP, Usage(input=11, output=4), 15)
+
+
+async def test_figures_that_come_before_more_text_are_not_those_of_the_answer() -> None:
+    scene = Scene([Chunk("fo", usage=Usage(input=8, output=1)), 0.01, Chunk("ur"), STOP])
     events = await scene.run()
     assert events[-1] == Completed(FinishReason.STOP, Usage(input=11, output=4), 15)
 

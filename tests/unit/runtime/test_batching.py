@@ -63,3 +63,13 @@ async def test_whoever_gave_up_waiting_is_not_sent() -> None:
     assert await first == 10
     await asyncio.sleep(0.02)
     assert recorder.batches == [[1]]
+
+
+async def test_an_answer_too_few_is_an_error_for_everyone_and_hangs_nobody() -> None:
+    async def short(items: Sequence[int]) -> Sequence[int]:
+        return list(items)[:-1]
+
+    batcher: Batcher[int, int] = Batcher(short, in_flight_max=1)
+    async with asyncio.timeout(1):
+        results = await asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True)
+    assert all(isinstance(result, ValueError) for result in results)
