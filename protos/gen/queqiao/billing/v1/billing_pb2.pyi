@@ -3,8 +3,11 @@
 isort:skip_file
 The billing service: prepaid wallets over a double-entry ledger."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -16,6 +19,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AnswerSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswerSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWER_SOURCE_UNSPECIFIED: _AnswerSource.ValueType  # 0
+    """The model that the price book names; what it costs us is in the price book."""
+    ANSWER_SOURCE_MODEL: _AnswerSource.ValueType  # 1
+    """The same."""
+    ANSWER_SOURCE_CACHE: _AnswerSource.ValueType  # 2
+    """The answer cache: no provider was asked, so it cost us nothing."""
+
+class AnswerSource(_AnswerSource, metaclass=_AnswerSourceEnumTypeWrapper):
+    """Who wrote an answer: what decides what it cost us."""
+
+ANSWER_SOURCE_UNSPECIFIED: AnswerSource.ValueType  # 0
+"""The model that the price book names; what it costs us is in the price book."""
+ANSWER_SOURCE_MODEL: AnswerSource.ValueType  # 1
+"""The same."""
+ANSWER_SOURCE_CACHE: AnswerSource.ValueType  # 2
+"""The answer cache: no provider was asked, so it cost us nothing."""
+Global___AnswerSource: _TypeAlias = AnswerSource  # noqa: Y015
 
 class _TurnOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -48,6 +75,82 @@ TURN_OUTCOME_FAILED: TurnOutcome.ValueType  # 3
 TURN_OUTCOME_REFUSED: TurnOutcome.ValueType  # 4
 """The answer was refused by moderation; what was produced is charged."""
 Global___TurnOutcome: _TypeAlias = TurnOutcome  # noqa: Y015
+
+class _TransactionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransactionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSACTION_KIND_UNSPECIFIED: _TransactionKind.ValueType  # 0
+    """Newer than this client."""
+    TRANSACTION_KIND_TRIAL: _TransactionKind.ValueType  # 1
+    """The trial credit of a new wallet."""
+    TRANSACTION_KIND_GRANT: _TransactionKind.ValueType  # 2
+    """Credit that was given."""
+    TRANSACTION_KIND_TURN: _TransactionKind.ValueType  # 3
+    """A turn was charged."""
+    TRANSACTION_KIND_REVERSAL: _TransactionKind.ValueType  # 4
+    """A turn's charge was given back."""
+    TRANSACTION_KIND_TOPUP: _TransactionKind.ValueType  # 5
+    """An order was paid."""
+    TRANSACTION_KIND_REFUND: _TransactionKind.ValueType  # 6
+    """A top-up was refunded."""
+
+class TransactionKind(_TransactionKind, metaclass=_TransactionKindEnumTypeWrapper):
+    """Why money moved."""
+
+TRANSACTION_KIND_UNSPECIFIED: TransactionKind.ValueType  # 0
+"""Newer than this client."""
+TRANSACTION_KIND_TRIAL: TransactionKind.ValueType  # 1
+"""The trial credit of a new wallet."""
+TRANSACTION_KIND_GRANT: TransactionKind.ValueType  # 2
+"""Credit that was given."""
+TRANSACTION_KIND_TURN: TransactionKind.ValueType  # 3
+"""A turn was charged."""
+TRANSACTION_KIND_REVERSAL: TransactionKind.ValueType  # 4
+"""A turn's charge was given back."""
+TRANSACTION_KIND_TOPUP: TransactionKind.ValueType  # 5
+"""An order was paid."""
+TRANSACTION_KIND_REFUND: TransactionKind.ValueType  # 6
+"""A top-up was refunded."""
+Global___TransactionKind: _TypeAlias = TransactionKind  # noqa: Y015
+
+class _ReceiptState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReceiptStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReceiptState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECEIPT_STATE_UNSPECIFIED: _ReceiptState.ValueType  # 0
+    """Newer than this client."""
+    RECEIPT_STATE_RESERVED: _ReceiptState.ValueType  # 1
+    """It runs; its worst case is set aside."""
+    RECEIPT_STATE_SETTLED: _ReceiptState.ValueType  # 2
+    """It was charged."""
+    RECEIPT_STATE_RELEASED: _ReceiptState.ValueType  # 3
+    """It produced nothing and cost nothing."""
+    RECEIPT_STATE_EXPIRED: _ReceiptState.ValueType  # 4
+    """Nobody closed it in time; it cost nothing."""
+    RECEIPT_STATE_REVERSED: _ReceiptState.ValueType  # 5
+    """It was charged, and the charge was given back."""
+
+class ReceiptState(_ReceiptState, metaclass=_ReceiptStateEnumTypeWrapper):
+    """Where a turn stands."""
+
+RECEIPT_STATE_UNSPECIFIED: ReceiptState.ValueType  # 0
+"""Newer than this client."""
+RECEIPT_STATE_RESERVED: ReceiptState.ValueType  # 1
+"""It runs; its worst case is set aside."""
+RECEIPT_STATE_SETTLED: ReceiptState.ValueType  # 2
+"""It was charged."""
+RECEIPT_STATE_RELEASED: ReceiptState.ValueType  # 3
+"""It produced nothing and cost nothing."""
+RECEIPT_STATE_EXPIRED: ReceiptState.ValueType  # 4
+"""Nobody closed it in time; it cost nothing."""
+RECEIPT_STATE_REVERSED: ReceiptState.ValueType  # 5
+"""It was charged, and the charge was given back."""
+Global___ReceiptState: _TypeAlias = ReceiptState  # noqa: Y015
 
 @_typing.final
 class Wallet(_message.Message):
@@ -311,12 +414,15 @@ class SettleRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn. Required."""
     user_id: _builtins.str
     """Who pays. Required."""
     outcome: Global___TurnOutcome.ValueType
     """How the turn ended, for its receipt."""
+    source: Global___AnswerSource.ValueType
+    """Who wrote the answer."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """What it used. Required."""
@@ -328,10 +434,11 @@ class SettleRequest(_message.Message):
         user_id: _builtins.str = ...,
         usage: Global___Usage | None = ...,
         outcome: Global___TurnOutcome.ValueType = ...,
+        source: Global___AnswerSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "request_id", b"request_id", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "request_id", b"request_id", "source", b"source", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -431,3 +538,636 @@ class ReleaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleaseResponse: _TypeAlias = ReleaseResponse  # noqa: Y015
+
+@_typing.final
+class WriteRequest(_message.Message):
+    """Writes for many turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WRITES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def writes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerWrite]:
+        """1 to 512 writes, decided in this order."""
+
+    def __init__(
+        self,
+        *,
+        writes: _abc.Iterable[Global___LedgerWrite] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["writes", b"writes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteRequest: _TypeAlias = WriteRequest  # noqa: Y015
+
+@_typing.final
+class LedgerWrite(_message.Message):
+    """One write."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVE_FIELD_NUMBER: _builtins.int
+    SETTLE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """The W3C traceparent of the turn, so that its trace includes this write. Empty: the write belongs to no trace."""
+    @_builtins.property
+    def reserve(self) -> Global___ReserveRequest:
+        """As in Reserve."""
+
+    @_builtins.property
+    def settle(self) -> Global___SettleRequest:
+        """As in Settle."""
+
+    @_builtins.property
+    def release(self) -> Global___ReleaseRequest:
+        """As in Release."""
+
+    def __init__(
+        self,
+        *,
+        reserve: Global___ReserveRequest | None = ...,
+        settle: Global___SettleRequest | None = ...,
+        release: Global___ReleaseRequest | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["release", b"release", "reserve", b"reserve", "settle", b"settle", "write", b"write"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["release", b"release", "reserve", b"reserve", "settle", b"settle", "traceparent", b"traceparent", "write", b"write"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_write: _TypeAlias = _typing.Literal["reserve", "settle", "release"]  # noqa: Y015
+    _WhichOneofArgType_write: _TypeAlias = _typing.Literal["write", b"write"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_write) -> _WhichOneofReturnType_write | None: ...
+
+Global___LedgerWrite: _TypeAlias = LedgerWrite  # noqa: Y015
+
+@_typing.final
+class WriteResponse(_message.Message):
+    """How the writes of one request ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerWriteResult]:
+        """One result a write, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___LedgerWriteResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteResponse: _TypeAlias = WriteResponse  # noqa: Y015
+
+@_typing.final
+class LedgerWriteResult(_message.Message):
+    """How one write ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVE_FIELD_NUMBER: _builtins.int
+    SETTLE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_FIELD_NUMBER: _builtins.int
+    error_status: _builtins.bytes
+    """A serialised google.rpc.Status, as the method of the same name would have failed with."""
+    @_builtins.property
+    def reserve(self) -> Global___ReserveResponse:
+        """Of a reserve."""
+
+    @_builtins.property
+    def settle(self) -> Global___SettleResponse:
+        """Of a settle."""
+
+    @_builtins.property
+    def release(self) -> Global___ReleaseResponse:
+        """Of a release."""
+
+    def __init__(
+        self,
+        *,
+        reserve: Global___ReserveResponse | None = ...,
+        settle: Global___SettleResponse | None = ...,
+        release: Global___ReleaseResponse | None = ...,
+        error_status: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["reserve", "settle", "release", "error_status"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___LedgerWriteResult: _TypeAlias = LedgerWriteResult  # noqa: Y015
+
+@_typing.final
+class ReverseTurnRequest(_message.Message):
+    """Asks to give back what a turn was charged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The turn. Required."""
+    user_id: _builtins.str
+    """Who paid for it. Required."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseTurnRequest: _TypeAlias = ReverseTurnRequest  # noqa: Y015
+
+@_typing.final
+class ReverseTurnResponse(_message.Message):
+    """The charge is given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURNED_MICROS_FIELD_NUMBER: _builtins.int
+    WALLET_FIELD_NUMBER: _builtins.int
+    returned_micros: _builtins.int
+    """How much, in micro-yuan."""
+    @_builtins.property
+    def wallet(self) -> Global___Wallet:
+        """The wallet after it."""
+
+    def __init__(
+        self,
+        *,
+        returned_micros: _builtins.int = ...,
+        wallet: Global___Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["returned_micros", b"returned_micros", "wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseTurnResponse: _TypeAlias = ReverseTurnResponse  # noqa: Y015
+
+@_typing.final
+class ListTransactionsRequest(_message.Message):
+    """Asks for a page of a wallet's transactions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose. Required."""
+    page_size: _builtins.int
+    """How many at most; 1 to 1,000. 0: 50."""
+    page_token: _builtins.str
+    """Where the page before ended: its next_page_token. Empty: begin at the newest."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only transactions from this time on. Absent: from the first."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only transactions before this time. Absent: to the newest."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTransactionsRequest: _TypeAlias = ListTransactionsRequest  # noqa: Y015
+
+@_typing.final
+class ListTransactionsResponse(_message.Message):
+    """A page of transactions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the page after this one. Empty: this is the last."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transaction]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[Global___Transaction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa: Y015
+
+@_typing.final
+class Transaction(_message.Message):
+    """Money that moved into or out of a wallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_MICROS_FIELD_NUMBER: _builtins.int
+    BALANCE_AFTER_MICROS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Its number in the journal; grows with time within a wallet."""
+    kind: Global___TransactionKind.ValueType
+    """Why it moved."""
+    amount_micros: _builtins.int
+    """How much, in micro-yuan; negative when it left the wallet."""
+    balance_after_micros: _builtins.int
+    """The wallet's balance after it, in micro-yuan."""
+    request_id: _builtins.str
+    """The write that moved it: a turn's request_id, an order's out_trade_no, a refund's out_refund_no, a grant's
+    request_id.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def receipt(self) -> Global___Receipt:
+        """Of a turn: what it was charged for. Absent otherwise."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        kind: Global___TransactionKind.ValueType = ...,
+        amount_micros: _builtins.int = ...,
+        balance_after_micros: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        receipt: Global___Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_micros", b"amount_micros", "balance_after_micros", b"balance_after_micros", "create_time", b"create_time", "id", b"id", "kind", b"kind", "receipt", b"receipt", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
+
+@_typing.final
+class GetReceiptRequest(_message.Message):
+    """Asks for a turn's receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose turn. Required."""
+    request_id: _builtins.str
+    """The turn. Required."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReceiptRequest: _TypeAlias = GetReceiptRequest  # noqa: Y015
+
+@_typing.final
+class GetReceiptResponse(_message.Message):
+    """A turn's receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> Global___Receipt:
+        """The receipt."""
+
+    def __init__(
+        self,
+        *,
+        receipt: Global___Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
+
+@_typing.final
+class Receipt(_message.Message):
+    """What a turn cost and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    RESERVED_MICROS_FIELD_NUMBER: _builtins.int
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The turn."""
+    model: _builtins.str
+    """The model that was asked."""
+    state: Global___ReceiptState.ValueType
+    """Where the turn stands."""
+    outcome: Global___TurnOutcome.ValueType
+    """How it ended. TURN_OUTCOME_UNSPECIFIED while it runs, and when it was released or has expired."""
+    source: Global___AnswerSource.ValueType
+    """Who wrote the answer."""
+    reserved_micros: _builtins.int
+    """What was set aside when it began, in micro-yuan."""
+    charged_micros: _builtins.int
+    """What it was charged, in micro-yuan; never more than was set aside."""
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """What was used. Absent unless the turn was charged."""
+
+    @_builtins.property
+    def price(self) -> Global___ModelPrice:
+        """The price that was agreed to when the turn began."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was settled, released or expired. Absent while it runs."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        state: Global___ReceiptState.ValueType = ...,
+        outcome: Global___TurnOutcome.ValueType = ...,
+        source: Global___AnswerSource.ValueType = ...,
+        usage: Global___Usage | None = ...,
+        price: Global___ModelPrice | None = ...,
+        reserved_micros: _builtins.int = ...,
+        charged_micros: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "price", b"price", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged_micros", b"charged_micros", "close_time", b"close_time", "create_time", b"create_time", "model", b"model", "outcome", b"outcome", "price", b"price", "request_id", b"request_id", "reserved_micros", b"reserved_micros", "source", b"source", "state", b"state", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
+
+@_typing.final
+class ModelPrice(_message.Message):
+    """What a model costs. A turn's price is the sum of tokens × micro-dollars per million, times micro-yuan per dollar,
+    plus the markup, computed as one fraction and rounded once, half up, to the micro-yuan.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    OUTPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    CNY_MICROS_PER_USD_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model; "*" is every model without a price of its own."""
+    input_usd_micros_per_million: _builtins.int
+    """Micro-dollars (USD × 10⁻⁶) for a million tokens sent."""
+    cached_input_usd_micros_per_million: _builtins.int
+    """Micro-dollars for a million tokens sent that the provider had cached."""
+    output_usd_micros_per_million: _builtins.int
+    """Micro-dollars for a million tokens that came back."""
+    markup_basis_points: _builtins.int
+    """Our markup, in basis points (1/100 of a percent)."""
+    cny_micros_per_usd: _builtins.int
+    """The exchange rate, in micro-yuan for a dollar."""
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the price holds. Absent on a receipt."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        input_usd_micros_per_million: _builtins.int = ...,
+        cached_input_usd_micros_per_million: _builtins.int = ...,
+        output_usd_micros_per_million: _builtins.int = ...,
+        markup_basis_points: _builtins.int = ...,
+        cny_micros_per_usd: _builtins.int = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_usd_micros_per_million", b"cached_input_usd_micros_per_million", "cny_micros_per_usd", b"cny_micros_per_usd", "effective_time", b"effective_time", "input_usd_micros_per_million", b"input_usd_micros_per_million", "markup_basis_points", b"markup_basis_points", "model", b"model", "output_usd_micros_per_million", b"output_usd_micros_per_million"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelPrice: _TypeAlias = ModelPrice  # noqa: Y015
+
+@_typing.final
+class GetUsageRequest(_message.Message):
+    """Asks for a user's usage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose. Required."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From this time on. Required; at most 366 days before end_time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Before this time. Required."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageRequest: _TypeAlias = GetUsageRequest  # noqa: Y015
+
+@_typing.final
+class GetUsageResponse(_message.Message):
+    """A user's usage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageLine]:
+        """One line a day and model, the newest day first."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___UsageLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageResponse: _TypeAlias = GetUsageResponse  # noqa: Y015
+
+@_typing.final
+class UsageLine(_message.Message):
+    """The charged turns of one day and model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TURNS_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day in UTC+8, as YYYY-MM-DD."""
+    model: _builtins.str
+    """The model."""
+    turns: _builtins.int
+    """How many turns."""
+    input_tokens: _builtins.int
+    """Tokens sent, those cached included."""
+    cached_input_tokens: _builtins.int
+    """Tokens sent that the provider had cached."""
+    output_tokens: _builtins.int
+    """Tokens that came back."""
+    charged_micros: _builtins.int
+    """What was charged, in micro-yuan."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        model: _builtins.str = ...,
+        turns: _builtins.int = ...,
+        input_tokens: _builtins.int = ...,
+        cached_input_tokens: _builtins.int = ...,
+        output_tokens: _builtins.int = ...,
+        charged_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "charged_micros", b"charged_micros", "day", b"day", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens", "turns", b"turns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsageLine: _TypeAlias = UsageLine  # noqa: Y015
+
+@_typing.final
+class ListPricesRequest(_message.Message):
+    """Asks for the prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPricesRequest: _TypeAlias = ListPricesRequest  # noqa: Y015
+
+@_typing.final
+class ListPricesResponse(_message.Message):
+    """The prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICES_FIELD_NUMBER: _builtins.int
+    EXCHANGE_RATE_SOURCE_FIELD_NUMBER: _builtins.int
+    EXCHANGE_RATE_TIME_FIELD_NUMBER: _builtins.int
+    exchange_rate_source: _builtins.str
+    """Where the exchange rate comes from."""
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelPrice]:
+        """By model."""
+
+    @_builtins.property
+    def exchange_rate_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the exchange rate holds."""
+
+    def __init__(
+        self,
+        *,
+        prices: _abc.Iterable[Global___ModelPrice] | None = ...,
+        exchange_rate_source: _builtins.str = ...,
+        exchange_rate_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exchange_rate_time", b"exchange_rate_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange_rate_source", b"exchange_rate_source", "exchange_rate_time", b"exchange_rate_time", "prices", b"prices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPricesResponse: _TypeAlias = ListPricesResponse  # noqa: Y015

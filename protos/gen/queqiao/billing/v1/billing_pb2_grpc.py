@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class BillingServiceStub:
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -69,10 +69,40 @@ class BillingServiceStub:
                 request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseRequest.SerializeToString,
                 response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseResponse.FromString,
                 _registered_method=True)
+        self.Write = channel.stream_stream(
+                '/queqiao.billing.v1.BillingService/Write',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteResponse.FromString,
+                _registered_method=True)
+        self.ReverseTurn = channel.unary_unary(
+                '/queqiao.billing.v1.BillingService/ReverseTurn',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnResponse.FromString,
+                _registered_method=True)
+        self.ListTransactions = channel.unary_unary(
+                '/queqiao.billing.v1.BillingService/ListTransactions',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsResponse.FromString,
+                _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/queqiao.billing.v1.BillingService/GetReceipt',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/queqiao.billing.v1.BillingService/GetUsage',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/queqiao.billing.v1.BillingService/ListPrices',
+                request_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
 
 
 class BillingServiceServicer:
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -137,6 +167,64 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Write(self, request_iterator, context):
+        """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
+        answered by one response with as many results, in order. They share transactions, and one that fails leaves the
+        others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
+        wrong with a single write is in its result.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReverseTurn(self, request, context):
+        """Gives back what a settled turn was charged, because an operator decided so. The provider's cost stays ours.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with
+        RESERVATION_CLOSED when the turn was not charged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransactions(self, request, context):
+        """Lists what moved a wallet's balance, the newest first. The amounts of all transactions add up to the balance.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceipt(self, request, context):
+        """Explains what one turn cost: tokens, prices, the exchange rate, what was cached, and how it ended.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """Adds up a user's charged turns by day (UTC+8) and model.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """Lists what models cost now.
+
+        Errors: UNAVAILABLE with SERVICE_UNAVAILABLE while the exchange rate is older than it may be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -170,6 +258,36 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseRequest.FromString,
                     response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseResponse.SerializeToString,
             ),
+            'Write': grpc.stream_stream_rpc_method_handler(
+                    servicer.Write,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteResponse.SerializeToString,
+            ),
+            'ReverseTurn': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReverseTurn,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnResponse.SerializeToString,
+            ),
+            'ListTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransactions,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageResponse.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesRequest.FromString,
+                    response_serializer=queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'queqiao.billing.v1.BillingService', rpc_method_handlers)
@@ -179,7 +297,7 @@ def add_BillingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingService:
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -338,6 +456,168 @@ class BillingService:
             '/queqiao.billing.v1.BillingService/Release',
             queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseRequest.SerializeToString,
             queqiao_dot_billing_dot_v1_dot_billing__pb2.ReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Write(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/queqiao.billing.v1.BillingService/Write',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.WriteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReverseTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.billing.v1.BillingService/ReverseTurn',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ReverseTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.billing.v1.BillingService/ListTransactions',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.billing.v1.BillingService/GetReceipt',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.billing.v1.BillingService/GetUsage',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.billing.v1.BillingService/ListPrices',
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesRequest.SerializeToString,
+            queqiao_dot_billing_dot_v1_dot_billing__pb2.ListPricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BillingServiceStub:
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -72,10 +72,44 @@ class BillingServiceStub:
 
     Errors: NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with RESERVATION_CLOSED when it was settled.
     """
+    Write: _grpc.StreamStreamMultiCallable[_billing_pb2.WriteRequest, _billing_pb2.WriteResponse]
+    """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
+    answered by one response with as many results, in order. They share transactions, and one that fails leaves the
+    others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
+    wrong with a single write is in its result.
+    """
+    ReverseTurn: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ReverseTurnRequest, _billing_pb2.ReverseTurnResponse]
+    """Gives back what a settled turn was charged, because an operator decided so. The provider's cost stays ours.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with
+    RESERVATION_CLOSED when the turn was not charged.
+    """
+    ListTransactions: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListTransactionsRequest, _billing_pb2.ListTransactionsResponse]
+    """Lists what moved a wallet's balance, the newest first. The amounts of all transactions add up to the balance.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    """
+    GetReceipt: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetReceiptRequest, _billing_pb2.GetReceiptResponse]
+    """Explains what one turn cost: tokens, prices, the exchange rate, what was cached, and how it ended.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND.
+    """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetUsageRequest, _billing_pb2.GetUsageResponse]
+    """Adds up a user's charged turns by day (UTC+8) and model.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    """
+    ListPrices: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListPricesRequest, _billing_pb2.ListPricesResponse]
+    """Lists what models cost now.
+
+    Errors: UNAVAILABLE with SERVICE_UNAVAILABLE while the exchange rate is older than it may be.
+    """
 
 @_typing.type_check_only
 class BillingServiceAsyncStub(BillingServiceStub):
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -117,9 +151,43 @@ class BillingServiceAsyncStub(BillingServiceStub):
 
     Errors: NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with RESERVATION_CLOSED when it was settled.
     """
+    Write: _aio.StreamStreamMultiCallable[_billing_pb2.WriteRequest, _billing_pb2.WriteResponse]  # type: ignore[assignment]
+    """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
+    answered by one response with as many results, in order. They share transactions, and one that fails leaves the
+    others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
+    wrong with a single write is in its result.
+    """
+    ReverseTurn: _aio.UnaryUnaryMultiCallable[_billing_pb2.ReverseTurnRequest, _billing_pb2.ReverseTurnResponse]  # type: ignore[assignment]
+    """Gives back what a settled turn was charged, because an operator decided so. The provider's cost stays ours.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with
+    RESERVATION_CLOSED when the turn was not charged.
+    """
+    ListTransactions: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListTransactionsRequest, _billing_pb2.ListTransactionsResponse]  # type: ignore[assignment]
+    """Lists what moved a wallet's balance, the newest first. The amounts of all transactions add up to the balance.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    """
+    GetReceipt: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetReceiptRequest, _billing_pb2.GetReceiptResponse]  # type: ignore[assignment]
+    """Explains what one turn cost: tokens, prices, the exchange rate, what was cached, and how it ended.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND.
+    """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetUsageRequest, _billing_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Adds up a user's charged turns by day (UTC+8) and model.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    """
+    ListPrices: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListPricesRequest, _billing_pb2.ListPricesResponse]  # type: ignore[assignment]
+    """Lists what models cost now.
+
+    Errors: UNAVAILABLE with SERVICE_UNAVAILABLE while the exchange rate is older than it may be.
+    """
 
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps wallets. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
+    """Keeps wallets, charges turns, and says what was charged and why. Payments are PaymentService, the books BooksService. Every amount is an int64 of micro-yuan (CNY × 10⁻⁶).
 
     Every write is idempotent by request_id, which is unique per user: repeating a write answers what it answered the
     first time; the same request_id with other content is ALREADY_EXISTS with REQUEST_CONFLICT.
@@ -194,6 +262,76 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a whole reservation back: the turn produced nothing.
 
         Errors: NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with RESERVATION_CLOSED when it was settled.
+        """
+
+    @_abc_1.abstractmethod
+    def Write(
+        self,
+        request_iterator: _MaybeAsyncIterator[_billing_pb2.WriteRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_billing_pb2.WriteResponse], _abc.AsyncIterator[_billing_pb2.WriteResponse]]:
+        """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
+        answered by one response with as many results, in order. They share transactions, and one that fails leaves the
+        others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
+        wrong with a single write is in its result.
+        """
+
+    @_abc_1.abstractmethod
+    def ReverseTurn(
+        self,
+        request: _billing_pb2.ReverseTurnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ReverseTurnResponse, _abc.Awaitable[_billing_pb2.ReverseTurnResponse]]:
+        """Gives back what a settled turn was charged, because an operator decided so. The provider's cost stays ours.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with
+        RESERVATION_CLOSED when the turn was not charged.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTransactions(
+        self,
+        request: _billing_pb2.ListTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ListTransactionsResponse, _abc.Awaitable[_billing_pb2.ListTransactionsResponse]]:
+        """Lists what moved a wallet's balance, the newest first. The amounts of all transactions add up to the balance.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReceipt(
+        self,
+        request: _billing_pb2.GetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.GetReceiptResponse, _abc.Awaitable[_billing_pb2.GetReceiptResponse]]:
+        """Explains what one turn cost: tokens, prices, the exchange rate, what was cached, and how it ended.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with RESERVATION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _billing_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.GetUsageResponse, _abc.Awaitable[_billing_pb2.GetUsageResponse]]:
+        """Adds up a user's charged turns by day (UTC+8) and model.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPrices(
+        self,
+        request: _billing_pb2.ListPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.ListPricesResponse, _abc.Awaitable[_billing_pb2.ListPricesResponse]]:
+        """Lists what models cost now.
+
+        Errors: UNAVAILABLE with SERVICE_UNAVAILABLE while the exchange rate is older than it may be.
         """
 
 def add_BillingServiceServicer_to_server(servicer: BillingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
