@@ -50,7 +50,8 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
 
         server = runtime.grpc_server()
         billing_pb2_grpc.add_BillingServiceServicer_to_server(
-            BillingServicer(writer, store, prices, trial_credit_micros=settings.trial_credit_micros), server.grpc
+            BillingServicer(writer, store, prices, server.endless, trial_credit_micros=settings.trial_credit_micros),
+            server.grpc,
         )
         await server.start(SERVICE)
         yield server

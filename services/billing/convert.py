@@ -1,13 +1,25 @@
 """Protos to the ledger's operations; a request that does not fit is refused here, field by field."""
 
 import re
+from collections.abc import Sequence
 
 from queqiao.billing.v1 import billing_pb2
 
-from services.billing.domain import GrantCredit, OpenWallet, Release, Reserve, Settle, Wallet
+from services.billing.domain import (
+    GrantCredit,
+    OpenWallet,
+    Release,
+    Reserve,
+    Result,
+    ReverseTurn,
+    Settle,
+    Source,
+    Wallet,
+)
 from services.billing.ports import Prices
 from services.billing.pricing import Usage
-from services.runtime.errors import InvalidRequestError
+from services.runtime.errors import InvalidRequestError, ServiceError
+from services.runtime.status import to_status
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKENS_MAX = 10_000_000
@@ -24,6 +36,14 @@ _OUTCOMES = {
     billing_pb2.TURN_OUTCOME_FAILED: "failed",
     billing_pb2.TURN_OUTCOME_REFUSED: "refused",
 }
+
+_SOURCES = {
+    billing_pb2.ANSWER_SOURCE_UNSPECIFIED: Source.MODEL,
+    billing_pb2.ANSWER_SOURCE_MODEL: Source.MODEL,
+    billing_pb2.ANSWER_SOURCE_CACHE: Source.CACHE,
+}
+
+_WRITES_MAX = 512
 
 
 class _Check:
@@ -106,9 +126,11 @@ def settle(request: billing_pb2.SettleRequest) -> Settle:
     check.between("usage.cached_input_tokens", usage.cached_input_tokens, 0, max(usage.input_tokens, 0))
     if request.outcome not in _OUTCOMES:
         check.wrong["outcome"] = "is not one that billing.proto names"
+    if request.source not in _SOURCES:
+        check.wrong["source"] = "is not one that billing.proto names"
     check.done()
     used = Usage(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
-    return Settle(request.user_id, request.request_id, used, _OUTCOMES[request.outcome])
+    return Settle(request.user_id, request.request_id, used, _OUTCOMES[request.outcome], _SOURCES[request.source])
 
 
 def release(request: billing_pb2.ReleaseRequest) -> Release:
@@ -118,6 +140,52 @@ def release(request: billing_pb2.ReleaseRequest) -> Release:
     check.identifier("user_id", request.user_id)
     check.done()
     return Release(request.user_id, request.request_id)
+
+
+def reverse_turn(request: billing_pb2.ReverseTurnRequest) -> ReverseTurn:
+    """Give a turn's charge back."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    check.done()
+    return ReverseTurn(request.user_id, request.request_id)
+
+
+def writes(request: billing_pb2.WriteRequest) -> Sequence[billing_pb2.LedgerWrite]:
+    """The writes of one request."""
+    check = _Check()
+    check.between("writes", len(request.writes), 1, _WRITES_MAX)
+    if not all(write.WhichOneof("write") for write in request.writes):
+        check.wrong.setdefault("writes", "must not be empty")
+    check.done()
+    return request.writes
+
+
+def write(write: billing_pb2.LedgerWrite, prices: Prices) -> Reserve | Settle | Release:
+    """One of them; what is wrong with it is its own result."""
+    match write.WhichOneof("write"):
+        case "reserve":
+            return reserve(write.reserve, prices)
+        case "settle":
+            return settle(write.settle)
+        case _:
+            return release(write.release)
+
+
+def write_result(write: billing_pb2.LedgerWrite, outcome: Result | BaseException) -> billing_pb2.LedgerWriteResult:
+    """How it ended."""
+    if isinstance(outcome, ServiceError):
+        return billing_pb2.LedgerWriteResult(error_status=to_status(outcome).SerializeToString())
+    if isinstance(outcome, BaseException):
+        raise outcome
+    match write.WhichOneof("write"):
+        case "reserve":
+            response = billing_pb2.ReserveResponse(reserved_micros=outcome.amount)
+            return billing_pb2.LedgerWriteResult(reserve=response)
+        case "settle":
+            return billing_pb2.LedgerWriteResult(settle=billing_pb2.SettleResponse(charged_micros=outcome.amount))
+        case _:
+            return billing_pb2.LedgerWriteResult(release=billing_pb2.ReleaseResponse())
 
 
 def wallet(wallet: Wallet) -> billing_pb2.Wallet:

@@ -1,17 +1,25 @@
 """What the ledger keeps, and what can be asked of it. Pure.
 
-Amounts are int micro-yuan (CNY × 10⁻⁶). Accounts of the journal: `wallet:<user>` of a user, `revenue` what turns paid,
-`promotions` what was given away.
+Amounts are int micro-yuan (CNY × 10⁻⁶).
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from services.billing.pricing import Price, Usage
 
+# The accounts of the journal, beside a `wallet:<user>` for every user. A balance is credits less debits.
+# What turns paid.
 REVENUE = "revenue"
+# What was given away.
 PROMOTIONS = "promotions"
+# What payment providers took in for us and have not given back.
+CLEARING = "clearing"
+# What turns cost us, and to whom we owe it.
+PROVIDER_COST = "provider_cost"
+PROVIDERS = "providers"
 
 # The request_id of the trial credit; the colon keeps it apart from every id that a caller can choose.
 TRIAL = "trial:credit"
@@ -43,14 +51,27 @@ class State(StrEnum):
     SETTLED = "settled"
     RELEASED = "released"
     EXPIRED = "expired"
+    # Settled, and the charge given back.
+    REVERSED = "reversed"
+
+
+class Source(StrEnum):
+    """Who wrote an answer."""
+
+    MODEL = "model"
+    CACHE = "cache"
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Money set aside for a turn, at the price of that moment; once closed, its receipt."""
+    """Money set aside for a turn, at the price of that moment; once closed, its receipt.
+
+    `input_sha256` and `closing_sha256` are the hashes of what was asked when it was opened and settled.
+    """
 
     user_id: str
     request_id: str
+    input_sha256: bytes
     model: str
     input_tokens: int
     max_output_tokens: int
@@ -61,7 +82,10 @@ class Reservation:
     state: State = State.RESERVED
     usage: Usage | None = None
     outcome: str | None = None
+    source: Source | None = None
     charged: int | None = None
+    provider_cost: int | None = None
+    closing_sha256: bytes | None = None
     closed_at: datetime | None = None
 
 
@@ -71,20 +95,35 @@ class Grant:
 
     user_id: str
     request_id: str
+    input_sha256: bytes
     amount: int
     reason: str
 
 
+class Kind(StrEnum):
+    """Why money moved."""
+
+    TRIAL = "trial"
+    GRANT = "grant"
+    TURN = "turn"
+    # What a turn cost us.
+    COST = "cost"
+    REVERSAL = "reversal"
+    TOPUP = "topup"
+    REFUND = "refund"
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Money that moved; the amount is positive."""
+    """Money that moved; the amount is positive. `wallet_balance` is the wallet's after it, where one is part of it."""
 
     debit_account: str
     credit_account: str
     amount: int
-    kind: str
+    kind: Kind
     user_id: str
     request_id: str
+    wallet_balance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +144,11 @@ class GrantCredit:
     amount: int
     reason: str
 
+    @property
+    def sha256(self) -> bytes:
+        """The hash of what is asked."""
+        return _sha256("grant", self.amount, self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
@@ -118,6 +162,11 @@ class Reserve:
     price: Price
     ttl_s: int
 
+    @property
+    def sha256(self) -> bytes:
+        """The hash of what is asked; the price is ours, and no part of it."""
+        return _sha256("reserve", self.input_tokens, self.max_output_tokens, self.ttl_s, self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
@@ -127,6 +176,13 @@ class Settle:
     request_id: str
     usage: Usage
     outcome: str
+    source: Source = Source.MODEL
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of what is asked."""
+        usage = self.usage
+        return _sha256("settle", usage.input, usage.cached_input, usage.output, self.outcome, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +201,75 @@ class Expire:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReverseTurn:
+    """Give back what a settled turn was charged."""
+
+    user_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayOrder:
+    """Credit an order that was paid; `request_id` is its out_trade_no."""
+
+    user_id: str
+    request_id: str
+    amount_fen: int
+    transaction_id: str
+    paid_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefund:
+    """Hold money of a top-up back while it is refunded; `request_id` is the refund's out_refund_no.
+
+    An amount of 0 is all that is left of the top-up.
+    """
+
+    user_id: str
+    request_id: str
+    # The caller's own id.
+    caller_request_id: str
+    out_trade_no: str
+    amount_fen: int
+    reason: str
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of what is asked."""
+        return _sha256("refund", self.out_trade_no, self.amount_fen, self.reason)
+
+
+class RefundEnd(StrEnum):
+    """How a held refund goes on."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    ABNORMAL = "abnormal"
+
+
+@dataclass(frozen=True, slots=True)
+class EndRefund:
+    """Pay a held refund out, or put it back into the wallet; `request_id` is the refund's out_refund_no."""
+
+    user_id: str
+    request_id: str
+    end: RefundEnd
+    refund_id: str = ""
+
+
 # Everything that changes the ledger.
-Operation = OpenWallet | GrantCredit | Reserve | Settle | Release | Expire
+Operation = (
+    OpenWallet | GrantCredit | Reserve | Settle | Release | Expire | ReverseTurn | PayOrder | HoldRefund | EndRefund
+)
 # user_id, request_id: the request_id is the caller's, and unique per user.
 Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an operation came to: the wallet after it, and the amount granted, set aside or charged, in micro-yuan.
+    """What an operation came to: the wallet after it, and the amount it moved or set aside, in micro-yuan.
 
     `fresh` is False when it was done before and nothing changed now; `clamped` is True when a turn used more than was
     set aside for it, and was charged no more than that.
@@ -163,3 +279,8 @@ class Result:
     amount: int = 0
     fresh: bool = True
     clamped: bool = False
+
+
+def _sha256(*parts: str | int) -> bytes:
+    """The hash of parts joined by line feeds; only the last may contain one."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()

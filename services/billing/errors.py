@@ -16,6 +16,11 @@ class RequestConflictError(ServiceError):
     code = Code.ALREADY_EXISTS
     reason = "REQUEST_CONFLICT"
 
+    @classmethod
+    def used_before(cls) -> "RequestConflictError":
+        """The usual sentence."""
+        return cls("This request_id was used before with other content: use a new one.")
+
 
 class WalletNotFoundError(ServiceError):
     """The user has no wallet."""
@@ -29,6 +34,11 @@ class ReservationNotFoundError(ServiceError):
 
     code = Code.NOT_FOUND
     reason = "RESERVATION_NOT_FOUND"
+
+    @classmethod
+    def of_request(cls) -> "ReservationNotFoundError":
+        """The usual sentence."""
+        return cls("There is no reservation of this request_id.")
 
 
 class ReservationClosedError(ServiceError):

@@ -51,6 +51,7 @@ class PriceBook:
                 row["output_usd_micros"],
                 row["markup_basis_points"],
                 rate,
+                row["own_model"],
             )
             for row in await self._pool.fetch(sql.PRICES)
         }

@@ -1,24 +1,37 @@
 """BillingService over gRPC: a translator between the wire and the ledger's operations."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 
 from services.billing import convert
+from services.billing.domain import Result
 from services.billing.errors import WalletNotFoundError
 from services.billing.ports import LedgerStore, Prices, StoreError
 from services.billing.writer import LedgerWriter
-from services.runtime.errors import UnavailableError
+from services.runtime.endless import EndlessCalls
+from services.runtime.errors import ServiceError, UnavailableError
 
 
 class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     """Answers billing.proto."""
 
-    def __init__(self, writer: LedgerWriter, store: LedgerStore, prices: Prices, *, trial_credit_micros: int) -> None:
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        store: LedgerStore,
+        prices: Prices,
+        calls: EndlessCalls,
+        *,
+        trial_credit_micros: int,
+    ) -> None:
         """Write through the writer, read from the store."""
         self._writer = writer
         self._store = store
         self._prices = prices
+        self._calls = calls
         self._trial_credit_micros = trial_credit_micros
 
     async def OpenWallet(  # noqa: N802  # gRPC's spelling, here and below
@@ -27,6 +40,30 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         """Open a wallet."""
         result = await self._writer.submit(convert.open_wallet(request, self._trial_credit_micros))
         return billing_pb2.OpenWalletResponse(wallet=convert.wallet(result.wallet), opened=result.fresh)
+
+    async def Write(  # noqa: N802
+        self, request_iterator: AsyncIterator[billing_pb2.WriteRequest], context: Any
+    ) -> AsyncIterator[billing_pb2.WriteResponse]:
+        """Reserve, settle and release for many turns, request by request."""
+        async for request in self._calls.requests(request_iterator):
+            writes = convert.writes(request)
+            outcomes = await asyncio.gather(*map(self._enqueue, writes), return_exceptions=True)
+            yield billing_pb2.WriteResponse(results=map(convert.write_result, writes, outcomes))
+
+    def _enqueue(self, write: billing_pb2.LedgerWrite) -> "asyncio.Future[Result]":
+        try:
+            result = self._writer.enqueue(convert.write(write, self._prices))
+        except ServiceError as error:
+            result = asyncio.get_running_loop().create_future()
+            result.set_exception(error)
+        return result
+
+    async def ReverseTurn(  # noqa: N802
+        self, request: billing_pb2.ReverseTurnRequest, context: Any
+    ) -> billing_pb2.ReverseTurnResponse:
+        """Give a turn's charge back."""
+        result = await self._writer.submit(convert.reverse_turn(request))
+        return billing_pb2.ReverseTurnResponse(returned_micros=result.amount, wallet=convert.wallet(result.wallet))
 
     async def GetWallet(  # noqa: N802
         self, request: billing_pb2.GetWalletRequest, context: Any

@@ -13,6 +13,19 @@ SELECT user_id, balance_micros, reserved_micros FROM wallets
 WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE
 """
 
+# Any chain that nobody extends at this moment; the lock is held until the entries are committed.
+LOCK_WALLETS_AND_CHAIN = """
+WITH chain AS MATERIALIZED (SELECT id, length, sha256 FROM chains ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+SELECT wallet.*, chain.id AS chain_id, chain.length AS chain_length, chain.sha256 AS chain_sha256
+FROM (
+    SELECT user_id, balance_micros, reserved_micros FROM wallets
+    WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE
+) AS wallet
+LEFT JOIN chain ON true
+"""
+
+ADD_CHAIN = "INSERT INTO chains DEFAULT VALUES RETURNING id AS chain_id, length AS chain_length, sha256 AS chain_sha256"
+
 # LATERAL … LIMIT 1 is a look-up in the index for each row. A plain join would be planned while the table is empty, as a
 # scan of all of it, and that plan would be kept while the table grows.
 RESERVATIONS = """
@@ -25,7 +38,7 @@ CROSS JOIN LATERAL (
 GRANTS = """
 SELECT found.* FROM unnest($1::text[], $2::text[]) AS asked (user_id, request_id)
 CROSS JOIN LATERAL (
-    SELECT user_id, request_id, amount_micros, reason FROM grants AS g
+    SELECT user_id, request_id, input_sha256, amount_micros, reason FROM grants AS g
     WHERE g.user_id = asked.user_id AND g.request_id = asked.request_id LIMIT 1
 ) AS found
 """
@@ -35,16 +48,16 @@ WRITE = """
 WITH
 put_reservations AS (
     INSERT INTO reservations (
-        user_id, request_id, model, input_tokens, max_output_tokens, amount_micros,
+        user_id, request_id, input_sha256, model, input_tokens, max_output_tokens, amount_micros,
         input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, cny_micros_per_usd,
-        state, used_input_tokens, used_cached_tokens, used_output_tokens, outcome, charged_micros,
-        created_at, expires_at, closed_at
+        own_model, state, used_input_tokens, used_cached_tokens, used_output_tokens, outcome, source,
+        charged_micros, provider_cost_micros, closing_sha256, created_at, expires_at, closed_at
     )
     SELECT * FROM unnest(
-        $1::text[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[],
-        $7::bigint[], $8::bigint[], $9::bigint[], $10::int[], $11::bigint[],
-        $12::text[], $13::int[], $14::int[], $15::int[], $16::text[], $17::bigint[],
-        $18::timestamptz[], $19::timestamptz[], $20::timestamptz[]
+        $1::text[], $2::text[], $3::bytea[], $4::text[], $5::int[], $6::int[], $7::bigint[],
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::int[], $12::bigint[],
+        $13::boolean[], $14::text[], $15::int[], $16::int[], $17::int[], $18::text[], $19::text[],
+        $20::bigint[], $21::bigint[], $22::bytea[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[]
     )
     ON CONFLICT (user_id, request_id) DO UPDATE SET
         state = excluded.state,
@@ -52,20 +65,32 @@ put_reservations AS (
         used_cached_tokens = excluded.used_cached_tokens,
         used_output_tokens = excluded.used_output_tokens,
         outcome = excluded.outcome,
+        source = excluded.source,
         charged_micros = excluded.charged_micros,
+        provider_cost_micros = excluded.provider_cost_micros,
+        closing_sha256 = excluded.closing_sha256,
         closed_at = excluded.closed_at
 ),
 add_grants AS (
-    INSERT INTO grants (user_id, request_id, amount_micros, reason)
-    SELECT * FROM unnest($21::text[], $22::text[], $23::bigint[], $24::text[])
+    INSERT INTO grants (user_id, request_id, input_sha256, amount_micros, reason)
+    SELECT * FROM unnest($26::text[], $27::text[], $28::bytea[], $29::bigint[], $30::text[])
 ),
 add_transfers AS (
-    INSERT INTO transfers (debit_account, credit_account, amount_micros, kind, user_id, request_id)
-    SELECT * FROM unnest($25::text[], $26::text[], $27::bigint[], $28::text[], $29::text[], $30::text[])
+    INSERT INTO transfers (
+        debit_account, credit_account, amount_micros, kind, user_id, request_id, wallet_balance_micros,
+        chain_id, position, sha256, created_at
+    )
+    SELECT new.*, $43 FROM unnest(
+        $31::text[], $32::text[], $33::bigint[], $34::text[], $35::text[], $36::text[], $37::bigint[],
+        $38::int[], $39::bigint[], $40::bytea[]
+    ) AS new
+),
+extend_chain AS (
+    UPDATE chains SET length = $41, sha256 = $42 WHERE id = ($38::int[])[1]
 )
 UPDATE wallets SET balance_micros = after.balance, reserved_micros = after.reserved
-FROM unnest($31::text[], $32::bigint[], $33::bigint[]) AS after (user_id, balance, reserved)
-WHERE wallets.user_id = after.user_id AND wallets.user_id = ANY ($31)
+FROM unnest($44::text[], $45::bigint[], $46::bigint[]) AS after (user_id, balance, reserved)
+WHERE wallets.user_id = after.user_id AND wallets.user_id = ANY ($44)
 """
 
 OVERDUE = """
@@ -75,7 +100,7 @@ WHERE state = 'reserved' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 
 PRICES = """
 SELECT DISTINCT ON (model)
-    model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points
+    model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, own_model
 FROM prices WHERE effective_at <= now() ORDER BY model, effective_at DESC, id DESC
 """
 

@@ -110,12 +110,20 @@ class LedgerWriter:
             UnavailableError: Too many writes wait, or the database is away; whether it was written is unknown, and
                 repeating it is safe.
         """
+        return await self.enqueue(operation)
+
+    def enqueue(self, operation: Operation) -> "asyncio.Future[Result]":
+        """As submit, for a caller that waits for several: writes are decided in the order in which they come.
+
+        Raises:
+            UnavailableError: Too many writes wait.
+        """
         if self._closing or len(self._waiting) >= self._waiting_max:
             raise UnavailableError("The ledger is busy; try again shortly.", retry_after_s=1)
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, result))
         self._arrived.set()
-        return await result
+        return result
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time

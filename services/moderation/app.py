@@ -22,7 +22,7 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
     structlog.get_logger().info("lexicon compiled", words=len(lexicon))
     server = runtime.grpc_server()
     moderation_pb2_grpc.add_ModerationServiceServicer_to_server(
-        ModerationServicer(lexicon, ModerationMetrics(runtime.registry)), server.grpc
+        ModerationServicer(lexicon, ModerationMetrics(runtime.registry), server.endless), server.grpc
     )
     await server.start(SERVICE)
     yield server

@@ -11,6 +11,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 from services.moderation import convert
 from services.moderation.lexicon import Lexicon, Match
 from services.moderation.screening import screen
+from services.runtime.endless import EndlessCalls
 
 log = structlog.get_logger()
 
@@ -37,10 +38,11 @@ class ModerationMetrics:
 class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
     """Answers moderation.proto."""
 
-    def __init__(self, lexicon: Lexicon, metrics: ModerationMetrics) -> None:
+    def __init__(self, lexicon: Lexicon, metrics: ModerationMetrics, calls: EndlessCalls) -> None:
         """Judge by this lexicon."""
         self._lexicon = lexicon
         self._metrics = metrics
+        self._calls = calls
 
     async def CheckInput(  # noqa: N802  # gRPC's spelling
         self, request: moderation_pb2.CheckInputRequest, context: Any
@@ -58,7 +60,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         self, request_iterator: AsyncIterator[moderation_pb2.ScreenOutputRequest], context: Any
     ) -> AsyncIterator[moderation_pb2.ScreenOutputResponse]:
         """Judge windows of answers, request by request."""
-        async for request in request_iterator:
+        async for request in self._calls.requests(request_iterator):
             convert.check_windows(request)
             yield self._screen(request)
 

@@ -5,6 +5,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
 
+from services.runtime.endless import EndlessCalls
 from services.runtime.errors import StartupError
 from services.runtime.interceptors import Observe, RpcMetrics
 from services.runtime.trace import Telemetry
@@ -23,7 +24,7 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """Serves gRPC on one port. Register servicers on `.grpc` before `start`."""
+    """Serves gRPC on one port. Register servicers on `.grpc` before `start`; `.endless` is for calls without an end."""
 
     def __init__(self, *, host: str, port: int, drain_s: float, metrics: RpcMetrics, telemetry: Telemetry) -> None:
         """Build the server; nothing listens yet."""
@@ -32,6 +33,7 @@ class GrpcServer:
             # The library publishes no types.
             tracing = aio_server_interceptor(tracer_provider=telemetry.provider)  # type: ignore[no-untyped-call]
             interceptors.insert(0, tracing)
+        self.endless = EndlessCalls()
         self.grpc = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         self._address = f"{host}:{port}"
         self._drain_s = drain_s
@@ -59,4 +61,5 @@ class GrpcServer:
     async def drain(self) -> None:
         """Tell probes and clients to go elsewhere, let running calls finish for `drain_s`, then stop."""
         await self._health.enter_graceful_shutdown()
+        self.endless.drain()
         await self.grpc.stop(self._drain_s)

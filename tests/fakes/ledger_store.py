@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.billing.book import Book
 from services.billing.domain import (
     Grant,
     GrantCredit,
@@ -17,7 +18,8 @@ from services.billing.domain import (
     Transfer,
     Wallet,
 )
-from services.billing.ledger import Book
+from services.billing.ledger import decide
+from services.billing.payments.domain import Order, Refund
 from services.billing.ports import StoreError
 from services.runtime.errors import ServiceError
 
@@ -31,6 +33,8 @@ class MemoryLedger:
     wallets: dict[str, Wallet] = field(default_factory=dict)
     reservations: dict[Key, Reservation] = field(default_factory=dict)
     grants: dict[Key, Grant] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    refunds: dict[str, Refund] = field(default_factory=dict)
     journal: list[Transfer] = field(default_factory=list)
     batches: list[list[Operation]] = field(default_factory=list)
 
@@ -38,9 +42,12 @@ class MemoryLedger:
         """Decide over copies of the rows, and keep what changed."""
         openers = {operation.user_id for operation in operations if isinstance(operation, OpenWallet | GrantCredit)}
         fresh = {user_id: Wallet(user_id) for user_id in openers}
-        book = Book(fresh | self.wallets, dict(self.reservations), dict(self.grants))
-        results = [book.decide(operation, now) for operation in operations]
+        book = Book(
+            fresh | self.wallets, dict(self.reservations), dict(self.grants), dict(self.orders), dict(self.refunds)
+        )
+        results = [decide(book, operation, now) for operation in operations]
         self.wallets, self.reservations, self.grants = book.wallets, book.reservations, book.grants
+        self.orders, self.refunds = book.orders, book.refunds
         self.journal += book.transfers
         return results
 

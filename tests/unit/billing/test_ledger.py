@@ -6,9 +6,12 @@ import pytest
 
 from services.billing.domain import (
     PROMOTIONS,
+    PROVIDER_COST,
+    PROVIDERS,
     REVENUE,
     Expire,
     GrantCredit,
+    Kind,
     OpenWallet,
     Operation,
     Release,
@@ -64,8 +67,9 @@ def test_a_turn_moves_what_it_used_from_the_wallet_to_revenue_and_frees_the_rest
     settled = done(store, settle())
     assert (settled.amount, settled.wallet.balance, settled.wallet.available) == (50, 950, 950)
     assert store.journal == [
-        Transfer(PROMOTIONS, "wallet:u", 1_000, "grant", "u", "g"),
-        Transfer("wallet:u", REVENUE, 50, "turn", "u", "r"),
+        Transfer(PROMOTIONS, "wallet:u", 1_000, Kind.GRANT, "u", "g", 1_000),
+        Transfer("wallet:u", REVENUE, 50, Kind.TURN, "u", "r", 950),
+        Transfer(PROVIDER_COST, PROVIDERS, 50, Kind.COST, "u", "r"),
     ]
 
 

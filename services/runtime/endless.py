@@ -1,0 +1,42 @@
+"""Calls that stay open for as long as both sides live, and must not hold up a drain."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeVar
+
+RequestT = TypeVar("RequestT")
+
+
+class EndlessCalls:
+    """The open calls of a server; a drain ends each of them between two requests."""
+
+    def __init__(self) -> None:
+        """Begin without calls."""
+        self._draining = False
+        self._waiting: set[asyncio.Task[object]] = set()
+
+    async def requests(self, call: AsyncIterator[RequestT]) -> AsyncGenerator[RequestT]:
+        """The requests of a call until its caller ends it or the server drains."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is served by a task")
+        while not self._draining:
+            self._waiting.add(task)
+            try:
+                request = await anext(call, None)
+            except asyncio.CancelledError:
+                if not self._draining:
+                    raise
+                task.uncancel()
+                return
+            finally:
+                self._waiting.discard(task)
+            if request is None:
+                return
+            yield request
+
+    def drain(self) -> None:
+        """End those that wait for a request now, and the others once they have answered theirs."""
+        self._draining = True
+        for task in self._waiting:
+            task.cancel()
