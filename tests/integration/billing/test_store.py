@@ -149,7 +149,7 @@ async def test_what_was_booked_or_charged_once_stays(pool: Pool, table: str, cha
 @pytest.mark.parametrize("name", ["LOCK_WALLETS", "LOCK_WALLETS_AND_CHAIN", "RESERVATIONS", "GRANTS", "WRITE"])
 async def test_every_look_up_uses_an_index_even_when_it_was_planned_over_empty_tables(pool: Pool, name: str) -> None:
     text = getattr(sql, name)
-    parameters = ", ".join(["NULL"] * max(n for n in range(1, 60) if re.search(rf"\\${n}\\b", text)))
+    parameters = ", ".join(["NULL"] * max(n for n in range(1, 60) if re.search(rf"\${n}\b", text)))
     async with pool.acquire() as connection:
         await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE planned AS {text}")
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE planned({parameters})"))
