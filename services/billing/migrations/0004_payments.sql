@@ -45,6 +45,7 @@ CREATE TABLE orders (
     -- When the provider is asked next how the order stands, and how often it was asked.
     next_query_at      timestamptz NOT NULL,
     queries            integer     NOT NULL DEFAULT 0,
+    queried_at         timestamptz,
     UNIQUE (user_id, request_id),
     CHECK ((state IN ('paid', 'refunded')) = (paid_at IS NOT NULL)),
     CHECK (refunded_fen BETWEEN 0 AND amount_fen),
@@ -97,7 +98,9 @@ CREATE TABLE payment_incidents (
     problem      text        NOT NULL,
     out_trade_no text        NOT NULL,
     facts        jsonb       NOT NULL,
-    seen_at      timestamptz NOT NULL DEFAULT now()
+    seen_at      timestamptz NOT NULL DEFAULT now(),
+    -- However often the provider repeats it.
+    UNIQUE (provider, problem, out_trade_no)
 );
 CREATE TRIGGER payment_incidents_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_incidents
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -51,6 +51,22 @@ class RefundState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """Something that can be bought: a number of tokens, priced in micro-dollars for a million of them.
+
+    Virtual payment sells products that are registered with WeChat, at `virtual_amount_fen`; None: not for sale there.
+    """
+
+    package_id: str
+    name_zh: str
+    name_en: str
+    tokens: int
+    usd_micros_per_million: int
+    virtual_product_id: str = ""
+    virtual_amount_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Payer:
     """Who pays: WeChat's `openid` of the user, the session key of their last login, and where they ask from."""
 
@@ -180,8 +196,8 @@ class Callback:
 class Notice:
     """A callback that was verified: what it is about, and what tells it from a replay.
 
-    `trade` or `refund` is set, or neither when it is about nothing of ours; `confirm` says that the notice is only a hint
-    and the provider must be asked before money is credited.
+    `trade` or `refund` is set, or neither when it is about nothing of ours; `confirm` says that the notice is only a
+    hint, and that the provider must be asked before money is credited.
     """
 
     nonce: str

@@ -31,6 +31,20 @@ class OrderClosedError(ServiceError):
     reason = "ORDER_CLOSED"
 
 
+class TooManyOrdersError(ServiceError):
+    """The user has too many orders waiting for payment; metadata: `limit`."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_ORDERS"
+
+
+class ProviderNotFoundError(ServiceError):
+    """There is no payment provider of this name."""
+
+    code = Code.NOT_FOUND
+    reason = "ROUTE_NOT_FOUND"
+
+
 class OrderNotPaidError(ServiceError):
     """The order has not been paid, so nothing can be given back."""
 

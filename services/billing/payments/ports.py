@@ -81,3 +81,20 @@ class PaymentProvider(Protocol):
     async def bill(self, day: date) -> Sequence[BillRow] | None:
         """Everything that happened on a day of UTC+8; None when this provider has no bills."""
         ...
+
+
+class ExchangeRate(Protocol):
+    """What a dollar costs."""
+
+    @property
+    def cny_micros_per_usd(self) -> int:
+        """Micro-yuan for a dollar."""
+        ...
+
+
+class ExchangeRates(Protocol):
+    """Knows what a dollar costs."""
+
+    def rate(self) -> ExchangeRate:
+        """The rate of now; UnavailableError when it is older than it may be."""
+        ...

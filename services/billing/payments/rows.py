@@ -4,7 +4,7 @@ import json
 
 import asyncpg
 
-from services.billing.payments.domain import Channel, Order, OrderState, Payer, Refund, RefundState
+from services.billing.payments.domain import Channel, Order, OrderState, Package, Payer, Refund, RefundState
 
 ORDER_CHANGE_WIDTH = 5
 REFUND_WIDTH = 11
@@ -70,4 +70,17 @@ def refund_values(item: Refund) -> tuple[object, ...]:
         item.state.value,
         item.refund_id,
         item.closed_at,
+    )
+
+
+def package(row: asyncpg.Record) -> Package:
+    """A row of packages."""
+    return Package(
+        package_id=row["id"],
+        name_zh=row["name_zh"],
+        name_en=row["name_en"],
+        tokens=row["tokens"],
+        usd_micros_per_million=row["usd_micros_per_million"],
+        virtual_product_id=row["virtual_product_id"],
+        virtual_amount_fen=row["virtual_amount_fen"],
     )

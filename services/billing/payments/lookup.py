@@ -1,0 +1,50 @@
+"""Asks providers how orders stand: what finds a lost callback."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from services.billing.payments.domain import Order, TradeState
+from services.billing.payments.errors import PaymentRefusedError
+from services.billing.payments.ports import PaymentProvider
+from services.billing.payments.registry import Providers
+from services.billing.payments.settlement import Settlement
+
+log = structlog.get_logger()
+
+
+class Lookup:
+    """One question to a provider, and what follows from its answer."""
+
+    def __init__(self, providers: Providers, settlement: Settlement) -> None:
+        """Ask these providers."""
+        self._providers = providers
+        self._settlement = settlement
+
+    async def order(self, order: Order) -> None:
+        """Ask how an order stands; one that is unpaid and over is closed.
+
+        Raises:
+            PaymentUnavailableError: The provider does not answer.
+            PaymentRefusedError: The provider refuses the question.
+            ChannelUnavailableError: Nothing is configured for the order's channel any more.
+            UnavailableError: The ledger does not answer.
+        """
+        provider = self._providers.of_channel(order.channel)
+        trade = await provider.query(order)
+        if trade.state in (TradeState.UNPAID, TradeState.UNKNOWN):
+            if datetime.now(UTC) >= order.expires_at:
+                await self._close(provider, order, trade.state)
+            return
+        await self._settlement.take_trade(provider, order, trade)
+
+    async def _close(self, provider: PaymentProvider, order: Order, state: TradeState) -> None:
+        try:
+            # What the provider has never heard of cannot be paid.
+            if state is TradeState.UNPAID:
+                await provider.close(order)
+        except PaymentRefusedError:
+            # Paid a moment ago: the next question will say so.
+            log.info("order not closed", out_trade_no=order.out_trade_no)
+            return
+        await self._settlement.close(order)
