@@ -12,6 +12,7 @@ from sandbox.ports import HOST
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
+from sandbox.wechat.merchant import Merchant
 
 # The outside stops after everything that uses it.
 _LAYER = 0
@@ -66,22 +67,31 @@ async def start_model(given: Mapping[str, str], state: State, supervisor: Superv
 
 
 async def start_wechat(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
-    """`WECHAT_API_BASE_URL`, `WECHAT_APPID`, `WECHAT_SECRET`."""
+    """`WECHAT_API_BASE_URL`, `WECHAT_APPID`, `WECHAT_SECRET`, and the merchant's as Merchant.env names them."""
     if given.get("WECHAT_APPID"):
         if not given.get("WECHAT_SECRET"):
             raise PartError("WECHAT_APPID is set but WECHAT_SECRET is not: set the mini-program's secret as well.")
-        names = ("WECHAT_API_BASE_URL", "WECHAT_APPID", "WECHAT_SECRET")
-        return Part("WeChat (yours)", {name: given[name] for name in names if given.get(name)})
+        return Part("WeChat (yours)", {name: value for name, value in given.items() if _is_wechat(name) and value})
     if given.get("WECHAT_API_BASE_URL"):
         raise PartError("WECHAT_API_BASE_URL is set but WECHAT_APPID is not: set it and WECHAT_SECRET as well.")
-    secret = state.secret("wechat")
-    argv = [sys.executable, "-m", "sandbox.wechat", "--port", str(port), "--appid", _APPID]
+    secret, folder = state.secret("wechat"), state.folder / "wechatpay"
+    merchant = await asyncio.to_thread(Merchant.open, folder)
+    argv = [sys.executable, "-m", "sandbox.wechat", "--port", str(port), "--appid", _APPID, "--pay", str(folder)]
+    # The platform's console holds this address of the mini-program's server.
+    argv += ["--message-push-url", given.get("WECHAT_MESSAGE_PUSH_URL", "")]
     process = await Process.start(
         "The WeChat stand-in", argv, log=state.log("wechat"), env=minimal_env() | {"WECHAT_SECRET": secret}
     )
     url = f"http://{HOST}:{port}"
     await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"{url}/cgi-bin/token"))
-    return Part("WeChat stand-in", {"WECHAT_API_BASE_URL": url, "WECHAT_APPID": _APPID, "WECHAT_SECRET": secret})
+    account = {"WECHAT_API_BASE_URL": url, "WECHAT_APPID": _APPID, "WECHAT_SECRET": secret}
+    return Part("WeChat stand-in", account | merchant.env(url))
+
+
+def _is_wechat(name: str) -> bool:
+    """Whether a variable is an account's with the platform, with WeChat Pay or with virtual payment."""
+    account = ("WECHAT_API_BASE_URL", "WECHAT_APPID", "WECHAT_SECRET")
+    return name in account or name.startswith(("WECHATPAY_", "VIRTUAL_PAYMENT_", "WECHAT_MESSAGE_"))
 
 
 async def http_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:

@@ -1,117 +1,63 @@
-"""Login and access tokens as `api.weixin.qq.com` answers them.
+"""Builds the stand-in: login for one mini-program, and, given a folder for keys and trade, payment for one merchant."""
 
-Every answer has HTTP status 200; what went wrong is in `errcode`. Sources: the official documents of
-`auth.code2Session`, `getAccessToken` and `getStableAccessToken`.
-
-Unlike the real platform, any code works and works again, and the same code is always the same user: that is what
-makes two people on one laptop two people. A code that begins with `invalid` or `used` or `blocked` is answered as
-the platform answers such a code.
-"""
-
-import base64
-import hashlib
-import hmac
-import secrets
-import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-_TOKEN_S = 7200
-
-
-def refuse(errcode: int, errmsg: str) -> JSONResponse:
-    """An error in the platform's shape; the trace suffix is part of it."""
-    return JSONResponse({"errcode": errcode, "errmsg": f"{errmsg}, rid: {secrets.token_hex(4)}-{secrets.token_hex(4)}"})
-
-
-@dataclass
-class Platform:
-    """One mini-program's account with the platform."""
-
-    appid: str
-    secret: str
-    _stable: tuple[str, float] | None = field(default=None)
-
-    def wrong_account(self, appid: str | None, secret: str | None) -> JSONResponse | None:
-        """The platform's complaint about credentials, if it has one."""
-        if not appid:
-            return refuse(41002, "appid missing")
-        if appid != self.appid:
-            return refuse(40013, "invalid appid")
-        if not secret:
-            return refuse(41004, "appsecret missing")
-        if not hmac.compare_digest(str(secret).encode(), self.secret.encode()):
-            return refuse(40125, "invalid appsecret")
-        return None
-
-    def stable_token(self, *, force_refresh: bool) -> tuple[str, int]:
-        """The current token and the whole seconds it is still good for; the same one while it is valid."""
-        now = time.monotonic()
-        if force_refresh or self._stable is None or self._stable[1] <= now:
-            self._stable = (secrets.token_urlsafe(64), now + _TOKEN_S)
-        token, end = self._stable
-        return token, int(end - now)
+from sandbox.wechat import login
+from sandbox.wechat.bills import TradeBills
+from sandbox.wechat.cashier import Cashier
+from sandbox.wechat.checkout import Checkout, Notices
+from sandbox.wechat.login import Platform
+from sandbox.wechat.merchant import Merchant
+from sandbox.wechat.misbehaviour import Control, Settings
+from sandbox.wechat.notifier import Notifier
+from sandbox.wechat.orders import Api, TradeBook
+from sandbox.wechat.pay_v2 import PayV2
+from sandbox.wechat.pay_v3 import PayV3
+from sandbox.wechat.v2_messages import V2Notices
+from sandbox.wechat.v3_messages import V3Notices
+from sandbox.wechat.virtual import VirtualPayment
+from sandbox.wechat.virtual_messages import VirtualNotices
 
 
-def build(appid: str, secret: str) -> Starlette:
-    """The stand-in for one mini-program."""
+def build(appid: str, secret: str, pay: Path | None = None, settings: Settings | None = None) -> Starlette:
+    """The stand-in for one mini-program.
+
+    Args:
+        appid: The mini-program's.
+        secret: Its secret.
+        pay: The folder of its merchant's keys and trade; None for login alone.
+        settings: How it behaves at first.
+    """
     platform = Platform(appid, secret)
+    routes = login.routes(platform)
+    if pay is None:
+        return Starlette(routes=routes)
+    control = Control(settings or Settings())
+    notifier = Notifier(control)
+    # The merchant makes the folder, in which the book keeps its journal.
+    merchant, book = Merchant.open(pay), TradeBook(pay / "trade.jsonl")
+    notices: dict[Api, Notices] = {
+        Api.V3: V3Notices(merchant, appid),
+        Api.V2: V2Notices(merchant, appid),
+        Api.VIRTUAL: VirtualNotices(merchant, control, book),
+    }
+    checkout = Checkout(book, notifier, control, notices)
+    bills = TradeBills(merchant, appid, book, control)
+    routes += [
+        *PayV3(merchant, appid, checkout, bills, control).routes(),
+        *PayV2(merchant, appid, checkout, bills, control).routes(),
+        *VirtualPayment(platform, merchant, checkout, control).routes(),
+        *Cashier(checkout, notifier, control).routes(),
+    ]
 
-    async def jscode2session(request: Request) -> JSONResponse:
-        query = request.query_params
-        if (complaint := platform.wrong_account(query.get("appid"), query.get("secret"))) is not None:
-            return complaint
-        code = query.get("js_code", "")
-        if query.get("grant_type") != "authorization_code":
-            return refuse(40002, "invalid grant_type")
-        if not code or code.startswith("invalid"):
-            return refuse(40029, "invalid code")
-        if code.startswith("used"):
-            return refuse(40163, "code been used")
-        if code.startswith("blocked"):
-            return refuse(40226, "code blocked")
-        digest = hashlib.sha256(f"{platform.appid}:{code}".encode()).digest()
-        return JSONResponse({"openid": f"o{_urlsafe(digest)[:27]}", "session_key": _base64(secrets.token_bytes(16))})
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with notifier.running():
+            checkout.resume()
+            yield
 
-    async def token(request: Request) -> JSONResponse:
-        query = request.query_params
-        if (complaint := platform.wrong_account(query.get("appid"), query.get("secret"))) is not None:
-            return complaint
-        if query.get("grant_type") != "client_credential":
-            return refuse(40002, "invalid grant_type")
-        return JSONResponse({"access_token": secrets.token_urlsafe(64), "expires_in": _TOKEN_S})
-
-    async def stable_token(request: Request) -> JSONResponse:
-        try:
-            body = await request.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            return refuse(47001, "data format error")
-        if (complaint := platform.wrong_account(body.get("appid"), body.get("secret"))) is not None:
-            return complaint
-        if body.get("grant_type") != "client_credential":
-            return refuse(40002, "invalid grant_type")
-        access_token, expires_in = platform.stable_token(force_refresh=body.get("force_refresh") is True)
-        return JSONResponse({"access_token": access_token, "expires_in": expires_in})
-
-    return Starlette(
-        routes=[
-            Route("/sns/jscode2session", jscode2session),
-            Route("/cgi-bin/token", token),
-            Route("/cgi-bin/stable_token", stable_token, methods=["POST"]),
-        ]
-    )
-
-
-def _urlsafe(data: bytes) -> str:
-    return _base64(data).replace("+", "-").replace("/", "_")
-
-
-def _base64(data: bytes) -> str:
-
-    return base64.b64encode(data).decode()
+    return Starlette(routes=routes, lifespan=lifespan)
