@@ -91,6 +91,7 @@ def _welcome(console: Console, mesh: Mesh) -> None:
     console.print(
         f"\n[bold green]Ready[/] at [bold]{mesh.url}[/] (OpenAI's protocol at {mesh.url}/v1)\n"
         f"  API key   {mesh.api_key}\n"
+        f"{_cashier(mesh)}"
         f"  logs      {mesh.state.folder / 'logs'}\n"
         "  stop      Ctrl-C; state is kept, `make clean` removes it\n\n"
         "Try it:\n",
@@ -102,6 +103,12 @@ def _welcome(console: Console, mesh: Mesh) -> None:
         f"-H 'Content-Type: application/json' -d '{body}'\n",
         flush=True,
     )
+
+
+def _cashier(mesh: Mesh) -> str:
+    """Where orders can be "paid", when WeChat Pay is the stand-in's."""
+    url = mesh.env.get("WECHATPAY_BASE_URL", "")
+    return f"  pay       {url}/pay (the stand-in's page, where orders are paid)\n" if HOST in url else ""
 
 
 if __name__ == "__main__":

@@ -34,7 +34,20 @@ _INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f
 
 # Which variables each service is given, of the outside and of its own options; a secret goes only where it is used.
 _NEEDS = {
-    "billing": ("DATABASE_URL", "TRIAL_CREDIT_MICROS"),
+    "billing": (
+        "DATABASE_URL",
+        "TRIAL_CREDIT_MICROS",
+        "EXCHANGE_RATE_URL",
+        "EXCHANGE_RATE_REFRESH_S",
+        "EXCHANGE_RATE_STALE_AFTER_S",
+        "VERIFY_EVERY_S",
+        "ORDER_TTL_S",
+        "PAYMENT_NOTIFY_BASE_URL",
+        "WECHAT_API_BASE_URL",
+        "WECHAT_APPID",
+        "WECHAT_SECRET",
+        *parts.PAYMENT_VARIABLES,
+    ),
     "moderation": ("LEXICON_PATH",),
     "chat": (
         "DATABASE_URL",
@@ -60,6 +73,7 @@ _NEEDS = {
         "CONCURRENT_TURNS_MAX",
         "BODY_BYTES_MAX",
         "TURN_TIMEOUT_S",
+        "TRUSTED_PROXIES",
     ),
 }
 
@@ -104,9 +118,14 @@ class Mesh:
         self.state = State(folder.resolve())
         self.env: dict[str, str] = {}
         self.api_key = ""
-        self._given = given
         self._host = host
         self._port = port or free_ports(1)[0]
+        # Where WeChat finds us, unless the owner says where that is.
+        callbacks = {
+            "PAYMENT_NOTIFY_BASE_URL": self.url,
+            "WECHAT_MESSAGE_PUSH_URL": f"{self.url}/v1/payments/virtual-payment/notify",
+        }
+        self._given = callbacks | {name: value for name, value in given.items() if value}
         self._ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
         self._progress = progress
         self._supervisor = Supervisor()

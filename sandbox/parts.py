@@ -19,6 +19,27 @@ _LAYER = 0
 
 _APPID = "wxqueqiaosandbox01"
 
+# The accounts with WeChat Pay and virtual payment.
+PAYMENT_VARIABLES = (
+    "WECHATPAY_BASE_URL",
+    "WECHATPAY_MCHID",
+    "WECHATPAY_CERT_SERIAL_NO",
+    "WECHATPAY_PRIVATE_KEY_FILE",
+    "WECHATPAY_APIV3_KEY",
+    "WECHATPAY_PUBLIC_KEY_ID",
+    "WECHATPAY_PUBLIC_KEY_FILE",
+    "WECHATPAY_V2_KEY",
+    "WECHATPAY_V2_SIGN_TYPE",
+    "WECHATPAY_V2_CERT_FILE",
+    "WECHATPAY_V2_CERT_KEY_FILE",
+    "VIRTUAL_PAYMENT_OFFER_ID",
+    "VIRTUAL_PAYMENT_APP_KEY",
+    "VIRTUAL_PAYMENT_SANDBOX",
+    "WECHAT_MESSAGE_TOKEN",
+    "WECHAT_MESSAGE_AES_KEY",
+)
+_ACCOUNT_VARIABLES = ("WECHAT_API_BASE_URL", "WECHAT_APPID", "WECHAT_SECRET")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -71,7 +92,8 @@ async def start_wechat(given: Mapping[str, str], state: State, supervisor: Super
     if given.get("WECHAT_APPID"):
         if not given.get("WECHAT_SECRET"):
             raise PartError("WECHAT_APPID is set but WECHAT_SECRET is not: set the mini-program's secret as well.")
-        return Part("WeChat (yours)", {name: value for name, value in given.items() if _is_wechat(name) and value})
+        names = (*_ACCOUNT_VARIABLES, *PAYMENT_VARIABLES)
+        return Part("WeChat (yours)", {name: given[name] for name in names if given.get(name)})
     if given.get("WECHAT_API_BASE_URL"):
         raise PartError("WECHAT_API_BASE_URL is set but WECHAT_APPID is not: set it and WECHAT_SECRET as well.")
     secret, folder = state.secret("wechat"), state.folder / "wechatpay"
@@ -86,12 +108,6 @@ async def start_wechat(given: Mapping[str, str], state: State, supervisor: Super
     await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"{url}/cgi-bin/token"))
     account = {"WECHAT_API_BASE_URL": url, "WECHAT_APPID": _APPID, "WECHAT_SECRET": secret}
     return Part("WeChat stand-in", account | merchant.env(url))
-
-
-def _is_wechat(name: str) -> bool:
-    """Whether a variable is an account's with the platform, with WeChat Pay or with virtual payment."""
-    account = ("WECHAT_API_BASE_URL", "WECHAT_APPID", "WECHAT_SECRET")
-    return name in account or name.startswith(("WECHATPAY_", "VIRTUAL_PAYMENT_", "WECHAT_MESSAGE_"))
 
 
 async def http_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from xml.parsers.expat import ExpatError
 
-import xmltodict  # type: ignore[import-untyped]  # publishes no types
+import xmltodict
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac, dict_to_xml

@@ -4,21 +4,34 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from queqiao.billing.v1 import billing_pb2_grpc
+from queqiao.billing.v1 import billing_pb2_grpc, books_pb2_grpc, payments_pb2_grpc
 
+from services.billing.books.costs import CostGauge, CostReader
+from services.billing.books.servicer import BooksServicer
+from services.billing.books.statement import StatementReader
+from services.billing.books.verifier import Verifier
+from services.billing.books.watch import LedgerWatch
 from services.billing.config import BillingSettings
+from services.billing.payments.app import payments
 from services.billing.prices import PriceBook
+from services.billing.rates import RateJob
 from services.billing.servicer import BillingServicer
 from services.billing.store import PostgresLedger
 from services.billing.sweeper import Sweeper
 from services.billing.writer import LedgerWriter, WriterMetrics
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server, running
+from services.runtime.trace import ItemSpans
 
 SERVICE = "queqiao.billing.v1.BillingService"
+PAYMENTS = "queqiao.billing.v1.PaymentService"
+BOOKS = "queqiao.billing.v1.BooksService"
 
-# One for the writer, the others for reading.
-_CONNECTIONS_MAX = 4
+# A rate service that has been silent for so long is not to be sold by.
+_STALE_AFTER_S = 7 * 86_400.0
+
+# One for the writer, the others for reading and for payments.
+_CONNECTIONS_MAX = 8
 
 
 @asynccontextmanager
@@ -33,7 +46,12 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 connections_max=_CONNECTIONS_MAX,
             )
         )
-        prices = PriceBook(pool, refresh_s=settings.prices_refresh_s)
+        prices = PriceBook(
+            pool,
+            refresh_s=settings.prices_refresh_s,
+            stale_after_s=_stale_after_s(settings),
+            registry=runtime.registry,
+        )
         await prices.refresh()
         store = PostgresLedger(pool)
         writer = LedgerWriter(
@@ -47,11 +65,38 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
         sweeper = Sweeper(store, writer, every_s=settings.sweep_every_s)
         await stack.enter_async_context(running(sweeper.run()))
         await stack.enter_async_context(running(prices.keep_fresh()))
+        if settings.exchange_rate_url:
+            rates = RateJob(prices, settings.exchange_rate_url, every_s=settings.exchange_rate_refresh_s)
+            await stack.enter_async_context(running(rates.run()))
+        verifier, costs = Verifier(pool), CostReader(pool)
+        await stack.enter_async_context(running(CostGauge(costs, runtime.registry).run()))
+        if settings.verify_every_s:
+            watch = LedgerWatch(verifier, runtime.registry, every_s=settings.verify_every_s)
+            await stack.enter_async_context(running(watch.run()))
 
         server = runtime.grpc_server()
         billing_pb2_grpc.add_BillingServiceServicer_to_server(
-            BillingServicer(writer, store, prices, server.endless, trial_credit_micros=settings.trial_credit_micros),
+            BillingServicer(
+                writer,
+                store,
+                prices,
+                server.endless,
+                trial_credit_micros=settings.trial_credit_micros,
+                spans=ItemSpans(runtime.telemetry, SERVICE),
+                statement=StatementReader(pool),
+                book=prices,
+            ),
             server.grpc,
         )
-        await server.start(SERVICE)
+        payments_pb2_grpc.add_PaymentServiceServicer_to_server(
+            await payments(stack, settings, pool, writer, prices, runtime.registry), server.grpc
+        )
+        books_pb2_grpc.add_BooksServiceServicer_to_server(BooksServicer(verifier, costs, prices), server.grpc)
+        await server.start(SERVICE, PAYMENTS, BOOKS)
         yield server
+
+
+def _stale_after_s(settings: BillingSettings) -> float:
+    if settings.exchange_rate_stale_after_s is not None:
+        return settings.exchange_rate_stale_after_s
+    return _STALE_AFTER_S if settings.exchange_rate_url else 0.0

@@ -3,10 +3,10 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.runtime.config import ServiceSettings
+from services.billing.payments.config import PaymentSettings
 
 
-class BillingSettings(ServiceSettings):
+class BillingSettings(PaymentSettings):
     """Configuration of the billing service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps the ledger, as postgresql://…")
@@ -20,6 +20,18 @@ class BillingSettings(ServiceSettings):
     waiting_max: int = Field(default=10_000, ge=1, description="Most writes that may wait; more are turned away.")
     sweep_every_s: float = Field(default=5.0, gt=0, description="How often overdue reservations are released.")
     prices_refresh_s: float = Field(default=5.0, gt=0, description="How often the price book is read again.")
+    exchange_rate_url: str = Field(
+        default="", description="Rate service that answers {base: USD, rates: {CNY: …}}; empty: rates are set by hand."
+    )
+    exchange_rate_refresh_s: float = Field(default=3600.0, gt=0, description="How often it is asked.")
+    exchange_rate_stale_after_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="Nothing is sold at an older rate; 0: any age will do. Absent: a week with a rate service, else 0.",
+    )
+    verify_every_s: float = Field(
+        default=3600.0, ge=0, description="How often the ledger is verified in the background; 0: never."
+    )
 
 
 class CommandSettings(BaseSettings):

@@ -1,18 +1,26 @@
 """BillingService over gRPC: a translator between the wire and the ledger's operations."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import structlog
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 
 from services.billing import convert
+from services.billing.books import convert as books
+from services.billing.books.statement import StatementReader
 from services.billing.domain import Result
 from services.billing.errors import WalletNotFoundError
 from services.billing.ports import LedgerStore, Prices, StoreError
+from services.billing.prices import PriceBook
 from services.billing.writer import LedgerWriter
 from services.runtime.endless import EndlessCalls
 from services.runtime.errors import ServiceError, UnavailableError
+from services.runtime.trace import ItemSpans, trace_id_of
+
+log = structlog.get_logger()
 
 
 class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
@@ -26,6 +34,9 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         calls: EndlessCalls,
         *,
         trial_credit_micros: int,
+        spans: ItemSpans,
+        statement: StatementReader,
+        book: PriceBook,
     ) -> None:
         """Write through the writer, read from the store."""
         self._writer = writer
@@ -33,6 +44,9 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         self._prices = prices
         self._calls = calls
         self._trial_credit_micros = trial_credit_micros
+        self._spans = spans
+        self._statement = statement
+        self._book = book
 
     async def OpenWallet(  # noqa: N802  # gRPC's spelling, here and below
         self, request: billing_pb2.OpenWalletRequest, context: Any
@@ -48,6 +62,8 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         async for request in self._calls.requests(request_iterator):
             writes = convert.writes(request)
             outcomes = await asyncio.gather(*map(self._enqueue, writes), return_exceptions=True)
+            if log.is_enabled_for(logging.DEBUG):
+                _log(writes, outcomes)
             yield billing_pb2.WriteResponse(results=map(convert.write_result, writes, outcomes))
 
     def _enqueue(self, write: billing_pb2.LedgerWrite) -> "asyncio.Future[Result]":
@@ -56,6 +72,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         except ServiceError as error:
             result = asyncio.get_running_loop().create_future()
             result.set_exception(error)
+        self._spans.record(_method(write), write.traceparent, result)
         return result
 
     async def ReverseTurn(  # noqa: N802
@@ -104,3 +121,51 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         """Give everything back."""
         await self._writer.submit(convert.release(request))
         return billing_pb2.ReleaseResponse()
+
+    async def ListTransactions(  # noqa: N802
+        self, request: billing_pb2.ListTransactionsRequest, context: Any
+    ) -> billing_pb2.ListTransactionsResponse:
+        """A page of a user's statement."""
+        user_id, before, start, end, limit = books.page(request)
+        # One more than asked for tells whether there is a page after this one.
+        found = await self._statement.transactions(user_id, before=before, start=start, end=end, limit=limit + 1)
+        token = str(found[limit - 1].id) if len(found) > limit else ""
+        return billing_pb2.ListTransactionsResponse(
+            transactions=map(books.transaction, found[:limit]), next_page_token=token
+        )
+
+    async def GetReceipt(  # noqa: N802
+        self, request: billing_pb2.GetReceiptRequest, context: Any
+    ) -> billing_pb2.GetReceiptResponse:
+        """What a turn was charged for."""
+        turn = await self._statement.receipt(*books.receipt_key(request))
+        return billing_pb2.GetReceiptResponse(receipt=books.receipt(turn))
+
+    async def GetUsage(  # noqa: N802
+        self, request: billing_pb2.GetUsageRequest, context: Any
+    ) -> billing_pb2.GetUsageResponse:
+        """What a user used."""
+        lines = await self._statement.usage(*books.usage_span(request))
+        return billing_pb2.GetUsageResponse(lines=map(books.usage_line, lines))
+
+    async def ListPrices(  # noqa: N802
+        self, request: billing_pb2.ListPricesRequest, context: Any
+    ) -> billing_pb2.ListPricesResponse:
+        """What models cost."""
+        rate = self._book.rate()
+        return billing_pb2.ListPricesResponse(
+            prices=[books.model_price(one.model, one.price, one.effective_at) for one in self._book.listed()],
+            exchange_rate_source=rate.source,
+            exchange_rate_time=books.timestamp(rate.effective_at),
+        )
+
+
+def _method(write: billing_pb2.LedgerWrite) -> str:
+    """The method that does the same alone."""
+    return (write.WhichOneof("write") or "").capitalize()
+
+
+def _log(writes: Sequence[billing_pb2.LedgerWrite], outcomes: Sequence[object]) -> None:
+    for write, outcome in zip(writes, outcomes, strict=True):
+        result = outcome.wire_reason if isinstance(outcome, ServiceError) else "OK"
+        log.debug("write", method=_method(write), result=result, trace_id=trace_id_of(write.traceparent))

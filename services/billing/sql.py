@@ -100,11 +100,21 @@ WHERE state = 'reserved' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 
 PRICES = """
 SELECT DISTINCT ON (model)
-    model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, own_model
+    model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, own_model, effective_at
 FROM prices WHERE effective_at <= now() ORDER BY model, effective_at DESC, id DESC
 """
 
+ADD_PRICE = """
+INSERT INTO prices (
+    model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, own_model, source,
+    effective_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
 DOLLAR = """
-SELECT cny_micros_per_unit FROM exchange_rates
+SELECT cny_micros_per_unit, source, effective_at FROM exchange_rates
 WHERE currency = 'USD' AND effective_at <= now() ORDER BY effective_at DESC, id DESC LIMIT 1
 """
+
+ADD_RATE = "INSERT INTO exchange_rates (currency, cny_micros_per_unit, source) VALUES ('USD', $1, $2)"

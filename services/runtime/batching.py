@@ -31,27 +31,54 @@ class Batcher(Generic[ItemT, ResultT]):
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._in_flight: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        # Whether somebody who waits cannot wait any longer; else the alarm rings when that will be so.
+        self._urgent = False
+        self._alarm: asyncio.TimerHandle | None = None
 
-    async def submit(self, item: ItemT) -> ResultT:
+    async def submit(self, item: ItemT, *, patience_s: float = 0) -> ResultT:
         """Send one item with whatever else is waiting.
+
+        Args:
+            item: What to send.
+            patience_s: How long it may wait for others to travel with; it goes along with any that goes earlier.
 
         Raises:
             Exception: Whatever `call` raised, for every item of its batch.
         """
         result: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
-        self._schedule()
+        if patience_s > 0:
+            self._wait(patience_s)
+        else:
+            self._hurry()
         return await result
+
+    def _wait(self, patience_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._alarm is not None:
+            if self._alarm.when() <= loop.time() + patience_s:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_later(patience_s, self._hurry)
+
+    def _hurry(self) -> None:
+        self._urgent = True
+        self._schedule()
 
     def _schedule(self) -> None:
         # At the end of this turn of the event loop, so that everyone who woke in it is on board.
-        if self._waiting and not self._scheduled and len(self._in_flight) < self._in_flight_max:
+        if self._urgent and not self._scheduled and len(self._in_flight) < self._in_flight_max:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._depart)
 
     def _depart(self) -> None:
         self._scheduled = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         batch, self._waiting = self._waiting[: self._batch_max], self._waiting[self._batch_max :]
+        # Whoever did not get on board has waited long enough.
+        self._urgent = bool(self._waiting)
         batch = [(item, result) for item, result in batch if not result.done()]
         if batch:
             task = asyncio.create_task(self._send(batch))

@@ -5,7 +5,7 @@ Source: google/rpc/status.proto, error_details.proto; AIP-193.
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from services.runtime.errors import ERROR_DOMAIN, Code, RemoteError, ServiceError, UnavailableError
@@ -29,38 +29,48 @@ def to_status(error: ServiceError) -> status_pb2.Status:
     return status
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> ServiceError:
-    """What a call to `peer` failed with, as an error of ours.
+def from_status(status: status_pb2.Status, peer: str) -> ServiceError:
+    """The inverse of to_status, for what `peer` answered.
 
-    An error that the peer raised itself is passed on as it is. What the transport raised (nobody listens, the
-    deadline passed) becomes UnavailableError naming the peer: its text is not for callers.
+    An error that the peer raised itself is passed on as it is. Any other becomes UnavailableError naming the peer: its
+    text is not for callers.
     """
-    # grpc_status types only the synchronous Call; the asyncio error has the same three methods.
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    details = list(status.details) if status is not None else []
     info = error_details_pb2.ErrorInfo()
     retry = error_details_pb2.RetryInfo()
     bad_request = error_details_pb2.BadRequest()
     known = False
     retry_after_s: float | None = None
-    for detail in details:
+    for detail in status.details:
         if detail.Unpack(info):
             known = info.domain == ERROR_DOMAIN
         elif detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToMilliseconds() / 1000
         else:
             detail.Unpack(bad_request)
-    if known and status is not None:
-        return RemoteError(
-            Code(status.code),
-            info.reason,
-            status.message,
-            metadata=info.metadata,
-            retry_after_s=retry_after_s,
-            fields={item.field: item.description for item in bad_request.field_violations},
-        )
+    if not known:
+        return _unavailable(peer, code_pb2.Code.Name(status.code))
+    return RemoteError(
+        Code(status.code),
+        info.reason,
+        status.message,
+        metadata=info.metadata,
+        retry_after_s=retry_after_s,
+        fields={item.field: item.description for item in bad_request.field_violations},
+    )
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> ServiceError:
+    """What a call to `peer` failed with, as an error of ours; what the transport raised (nobody listens, the deadline
+    passed) becomes UnavailableError.
+    """
+    # grpc_status types only the synchronous Call; the asyncio error has the same three methods.
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    return from_status(status, peer) if status is not None else _unavailable(peer, error.code().name)
+
+
+def _unavailable(peer: str, code: str) -> UnavailableError:
     return UnavailableError(
-        f"The {peer} service does not answer ({error.code().name}); try again shortly.",
+        f"The {peer} service does not answer ({code}); try again shortly.",
         metadata={"service": peer},
         retry_after_s=1,
     )

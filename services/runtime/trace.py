@@ -4,16 +4,26 @@ W3C Trace Context travels always: logs of all services can be joined by `trace_i
 Spans are recorded only when an exporter is configured; without one no tracing code is on the path of a request.
 """
 
+import asyncio
 import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from services.runtime.errors import Code, ServiceError
+
 TRACEPARENT = "traceparent"
+
+# What is the server's fault, by OpenTelemetry's semantic conventions for gRPC.
+_FAULTS = (Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS)
+
+ResultT = TypeVar("ResultT")
 
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
@@ -36,6 +46,11 @@ def current_traceparent() -> str:
     if span.is_valid:
         return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
     return _traceparent.get()
+
+
+def trace_id_of(traceparent: str) -> str:
+    """The trace id (32 hex digits) of a traceparent; empty when it is none."""
+    return traceparent[3:35] if _is_traceparent(traceparent) else ""
 
 
 def _is_traceparent(value: str) -> bool:
@@ -84,6 +99,39 @@ class Telemetry:
         """Send what has been recorded."""
         if self.provider is not None:
             self.provider.shutdown()
+
+
+class ItemSpans:
+    """Server spans of requests that travel many to a message, each with a traceparent of its own.
+
+    Named and attributed as OpenTelemetry's semantic conventions for RPC say, as if each were a call.
+    """
+
+    def __init__(self, telemetry: Telemetry, service: str) -> None:
+        """Record requests to this fully qualified service, if tracing is on."""
+        self._tracer = telemetry.tracer(service) if telemetry.on else None
+        self._service = service
+
+    def record(self, method: str, traceparent: str, outcome: "asyncio.Future[ResultT]") -> None:
+        """Record from now until the outcome is there; without a traceparent the request belongs to no trace."""
+        if self._tracer is None or not traceparent:
+            return
+        span = self._tracer.start_span(
+            f"{self._service}/{method}",
+            context=propagate.extract({TRACEPARENT: traceparent}),
+            kind=trace.SpanKind.SERVER,
+            attributes={"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": method},
+        )
+        outcome.add_done_callback(partial(_end, span))
+
+
+def _end(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:
+    error = None if outcome.cancelled() else outcome.exception()
+    code = error.wire_code if isinstance(error, ServiceError) else Code.INTERNAL if error else 0
+    span.set_attribute("rpc.grpc.status_code", int(code))
+    if code in _FAULTS:
+        span.set_status(trace.StatusCode.ERROR, Code(code).name)
+    span.end()
 
 
 def outgoing_headers() -> dict[str, str]:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.billing import chain
 from services.billing.book import Book
+from services.billing.chain import Head
 from services.billing.domain import (
     Grant,
     GrantCredit,
@@ -22,6 +24,7 @@ from services.billing.ledger import decide
 from services.billing.payments.domain import Order, Refund
 from services.billing.ports import StoreError
 from services.runtime.errors import ServiceError
+from tests.ledger.books import Books, Entry
 
 
 @dataclass
@@ -35,21 +38,44 @@ class MemoryLedger:
     grants: dict[Key, Grant] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
-    journal: list[Transfer] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    head: Head = field(default_factory=lambda: Head(chain_id=1))
     batches: list[list[Operation]] = field(default_factory=list)
+
+    @property
+    def journal(self) -> list[Transfer]:
+        """What moved."""
+        return [entry.transfer for entry in self.entries]
+
+    def books(self) -> Books:
+        """Everything, as it stands."""
+        return Books(
+            dict(self.wallets),
+            dict(self.reservations),
+            dict(self.grants),
+            dict(self.orders),
+            dict(self.refunds),
+            list(self.entries),
+            {self.head.chain_id: self.head},
+        )
 
     def commit(self, operations: Sequence[Operation], now: datetime) -> list[Result | ServiceError]:
         """Decide over copies of the rows, and keep what changed."""
+        book, results = self.decided(operations, now)
+        self.wallets, self.reservations, self.grants = book.wallets, book.reservations, book.grants
+        self.orders, self.refunds = book.orders, book.refunds
+        links, self.head = chain.extend(self.head, book.transfers, now)
+        self.entries += [Entry(*added) for added in zip(book.transfers, [now] * len(links), links, strict=True)]
+        return results
+
+    def decided(self, operations: Sequence[Operation], now: datetime) -> tuple[Book, list[Result | ServiceError]]:
+        """Decide, and keep nothing."""
         openers = {operation.user_id for operation in operations if isinstance(operation, OpenWallet | GrantCredit)}
         fresh = {user_id: Wallet(user_id) for user_id in openers}
         book = Book(
             fresh | self.wallets, dict(self.reservations), dict(self.grants), dict(self.orders), dict(self.refunds)
         )
-        results = [decide(book, operation, now) for operation in operations]
-        self.wallets, self.reservations, self.grants = book.wallets, book.reservations, book.grants
-        self.orders, self.refunds = book.orders, book.refunds
-        self.journal += book.transfers
-        return results
+        return book, [decide(book, operation, now) for operation in operations]
 
     async def apply(self, operations: Sequence[Operation], now: datetime) -> Sequence[Result | ServiceError]:
         """Commit a batch, unless it fails."""

@@ -70,7 +70,7 @@ class Callbacks:
         if notice.trade is not None:
             return await self._book_trade(provider, notice.trade, confirm=notice.confirm), notice.trade.out_trade_no
         if notice.refund is not None:
-            return await self._book_refund(provider, notice.refund), notice.refund.out_trade_no
+            return await self._book_refund(provider, notice.refund, confirm=notice.confirm), notice.refund.out_trade_no
         return True, ""
 
     async def _book_trade(self, provider: PaymentProvider, trade: Trade, *, confirm: bool) -> bool:
@@ -83,7 +83,7 @@ class Callbacks:
             trade = await provider.query(order)
         return await self._settlement.take_trade(provider, order, trade)
 
-    async def _book_refund(self, provider: PaymentProvider, status: RefundStatus) -> bool:
+    async def _book_refund(self, provider: PaymentProvider, status: RefundStatus, *, confirm: bool) -> bool:
         refund = await self._store.refund(status.out_refund_no)
         if refund is None:
             # Somebody refunded at the provider's own desk: the wallet must not keep, or get, the money unseen.
@@ -96,4 +96,6 @@ class Callbacks:
             or status.out_trade_no not in ("", order.out_trade_no)
         ):
             return await self._settlement.incident(provider, "other_provider", refund.out_trade_no)
+        if confirm:
+            status = await provider.query_refund(order, refund)
         return await self._settlement.take_refund(provider, refund, status)

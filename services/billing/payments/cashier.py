@@ -19,7 +19,7 @@ from services.billing.payments.errors import (
 )
 from services.billing.payments.lookup import Lookup
 from services.billing.payments.metrics import PaymentMetrics
-from services.billing.payments.ports import ExchangeRates
+from services.billing.payments.ports import ExchangeRates, PaymentProvider
 from services.billing.payments.registry import Providers
 from services.billing.payments.settlement import Settlement
 from services.billing.payments.store import PaymentStore
@@ -115,28 +115,17 @@ class Cashier:
             ServiceError: As payments.proto says of CreateOrder.
         """
         provider = self._providers.of_channel(purchase.channel)
-        order = await self._store.add_order(await self._priced(purchase), waiting_max=_WAITING_MAX)
-        if order is None:
-            raise TooManyOrdersError(
-                f"At most {_WAITING_MAX} orders may wait for payment: pay one, or wait until they are closed.",
-                metadata={"limit": str(_WAITING_MAX)},
-                retry_after_s=60,
-            )
+        _demand_payer(purchase)
+        order = await self._store.order_of_request(purchase.user_id, purchase.request_id) or await self._added(purchase)
         if order.input_sha256 != purchase.sha256:
             raise RequestConflictError.used_before()
         now = datetime.now(UTC)
         if order.state is OrderState.CLOSED or (order.state is OrderState.CREATED and order.expires_at <= now):
-            raise OrderClosedError("The order of this request_id was closed: use a new request_id.")
+            raise _closed()
         if order.state is not OrderState.CREATED:
             return order
-        try:
-            # The session key is of this request: it is never stored.
-            parameters = await provider.prepay(_with_payer(order, purchase.payer), now)
-        except PaymentRefusedError:
-            await self._settlement.close(order)
-            raise
-        self._metrics.orders.labels(order.channel.value, "announced").inc()
-        return await self._store.announced(order.out_trade_no, parameters) or await self._stored(order)
+        # The session key is of this request: it is never stored.
+        return await self._announced(provider, _with_payer(order, purchase.payer), now)
 
     async def order(self, user_id: str, out_trade_no: str) -> Order:
         """An order; one that waits for payment is looked up at its provider first.
@@ -157,6 +146,35 @@ class Cashier:
             log.info("order not looked up", out_trade_no=out_trade_no, reason=error.wire_reason)
         return await self._stored(order)
 
+    async def _announced(self, provider: PaymentProvider, order: Order, now: datetime) -> Order:
+        """Announce an order; when the same request does so twice at once, the first answer counts."""
+        try:
+            parameters = await provider.prepay(order, now)
+        except PaymentRefusedError:
+            await self._settlement.close(order, among=[OrderState.CREATED])
+            after = await self._stored(order)
+            if after.state is OrderState.CLOSED:
+                raise
+            return after
+        announced = await self._store.announced(order.out_trade_no, parameters)
+        if announced is not None:
+            self._metrics.orders.labels(order.channel.value, "announced").inc()
+            return announced
+        after = await self._stored(order)
+        if after.state is OrderState.CLOSED:
+            raise _closed()
+        return after
+
+    async def _added(self, purchase: Purchase) -> Order:
+        order = await self._store.add_order(await self._priced(purchase), waiting_max=_WAITING_MAX)
+        if order is None:
+            raise TooManyOrdersError(
+                f"At most {_WAITING_MAX} orders may wait for payment: pay one, or wait until they are closed.",
+                metadata={"limit": str(_WAITING_MAX)},
+                retry_after_s=60,
+            )
+        return order
+
     async def _priced(self, purchase: Purchase) -> Order:
         packages = {package.package_id: package for package in await self._store.packages()}
         package = packages.get(purchase.package_id or _CUSTOM)
@@ -173,10 +191,6 @@ class Cashier:
                     metadata={"channel": purchase.channel.value},
                 )
             amount_fen = package.virtual_amount_fen
-        elif not purchase.payer.openid and purchase.channel is not Channel.NATIVE:
-            raise InvalidRequestError(
-                "This channel needs the payer's openid.", fields={"payer.openid": "is required for this channel"}
-            )
         now = datetime.now(UTC)
         return Order(
             out_trade_no=_new_number(now),
@@ -201,6 +215,22 @@ class Cashier:
 def _new_number(now: datetime) -> str:
     """32 characters that begin with the time, so that people who compare bills find their way."""
     return f"Q{now:%Y%m%d%H%M%S}{secrets.token_hex(9)[:17]}"
+
+
+def _demand_payer(purchase: Purchase) -> None:
+    if purchase.channel is not Channel.NATIVE and not purchase.payer.openid:
+        raise InvalidRequestError(
+            "This channel needs the payer's openid.", fields={"payer.openid": "is required for this channel"}
+        )
+    if purchase.channel is Channel.VIRTUAL and not purchase.payer.session_key:
+        raise InvalidRequestError(
+            "This channel needs the session key of the payer's last login.",
+            fields={"payer.session_key": "is required for this channel"},
+        )
+
+
+def _closed() -> OrderClosedError:
+    return OrderClosedError("The order of this request_id was closed: use a new request_id.")
 
 
 def _with_payer(order: Order, payer: Payer) -> Order:

@@ -21,7 +21,7 @@ from services.billing.payments.domain import (
     Refund,
     RefundState,
 )
-from services.billing.payments.reconciliation import Difference, DifferenceKind, Report
+from services.billing.payments.reconciliation import Difference, DifferenceKind, Report, day_of
 from services.runtime.errors import InvalidRequestError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -32,6 +32,10 @@ _TOKENS_MIN, _TOKENS_MAX = 1_000, 100_000_000
 _FEN_MAX = 100_000_000
 _REASON_CHARACTERS_MAX = 80
 _SECRET_CHARACTERS_MAX = 256
+_CALLBACK_BYTES_MAX = 1024 * 1024
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Before there was anything to pay.
+_DAY_MIN = date(2000, 1, 1)
 _PAGE_DEFAULT, _PAGE_MAX = 50, 1_000
 
 _CHANNELS = {
@@ -136,6 +140,8 @@ def next_page_token(last: Order) -> str:
 
 def callback(request: payments_pb2.HandleCallbackRequest) -> Callback:
     """What arrived."""
+    if len(request.body) > _CALLBACK_BYTES_MAX:
+        raise InvalidRequestError("body is too long.", fields={"body": f"must be at most {_CALLBACK_BYTES_MAX} bytes"})
     return Callback(dict(request.headers), dict(request.query), request.body)
 
 
@@ -156,9 +162,12 @@ def refund_request(request: payments_pb2.CreateRefundRequest) -> None:
 def day(request: payments_pb2.ReconcileRequest) -> date:
     """The day to compare."""
     try:
-        return date.fromisoformat(request.day)
+        day = date.fromisoformat(request.day if _DAY.fullmatch(request.day) else "")
     except ValueError:
         raise InvalidRequestError("day must be a date.", fields={"day": "must be YYYY-MM-DD"}) from None
+    if not _DAY_MIN <= day <= day_of(datetime.now(UTC)):
+        raise InvalidRequestError("day must be in the past.", fields={"day": f"must be {_DAY_MIN} to today in UTC+8"})
+    return day
 
 
 def order(order: Order) -> payments_pb2.Order:
@@ -262,11 +271,12 @@ def _is_address(value: str) -> bool:
 def _position(token: str) -> tuple[datetime, str]:
     try:
         moment, number = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
-    except (binascii.Error, UnicodeError) as error:
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+    except (binascii.Error, UnicodeError, OverflowError) as error:
         raise ValueError from error
     if not _NUMBER.fullmatch(number):
         raise ValueError
-    return datetime.fromisoformat(moment).astimezone(UTC), number
+    return at, number
 
 
 def _timestamp(moment: datetime) -> Timestamp:

@@ -71,7 +71,7 @@ class Payer:
     """Who pays: WeChat's `openid` of the user, the session key of their last login, and where they ask from."""
 
     openid: str = ""
-    session_key: str = ""
+    session_key: str = field(default="", repr=False)
     client_ip: str = ""
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.billing.payments.domain import Order, TradeState
+from services.billing.payments.domain import Order, OrderState, TradeState
 from services.billing.payments.errors import PaymentRefusedError
 from services.billing.payments.ports import PaymentProvider
 from services.billing.payments.registry import Providers
@@ -34,15 +34,17 @@ class Lookup:
         trade = await provider.query(order)
         if trade.state in (TradeState.UNPAID, TradeState.UNKNOWN):
             if datetime.now(UTC) >= order.expires_at:
-                await self._close(provider, order, trade.state)
+                # What was never announced, and the provider has never heard of, cannot be paid.
+                if order.state is OrderState.PAYING or trade.state is TradeState.UNPAID:
+                    await self._close_there(provider, order)
+                else:
+                    await self._settlement.close(order)
             return
         await self._settlement.take_trade(provider, order, trade)
 
-    async def _close(self, provider: PaymentProvider, order: Order, state: TradeState) -> None:
+    async def _close_there(self, provider: PaymentProvider, order: Order) -> None:
         try:
-            # What the provider has never heard of cannot be paid.
-            if state is TradeState.UNPAID:
-                await provider.close(order)
+            await provider.close(order)
         except PaymentRefusedError:
             # Paid a moment ago: the next question will say so.
             log.info("order not closed", out_trade_no=order.out_trade_no)

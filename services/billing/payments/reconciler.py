@@ -33,9 +33,11 @@ class Reconciler:
         if bill is None:
             return None
         begin, end = span_of(day)
-        channels = sorted(provider.channels)
-        orders = await self._store.paid_between(begin, end, channels)
-        report = compare(bill, orders, await self._store.refunded_between(begin, end, channels))
+        payments = {row.out_trade_no for row in bill if not row.out_refund_no}
+        returns = {row.out_refund_no for row in bill if row.out_refund_no}
+        orders = await self._store.paid_between(begin, end, provider.channels, payments)
+        refunds = await self._store.refunded_between(begin, end, provider.channels, returns)
+        report = compare(bill, orders, refunds)
         await self._store.put_reconciliation(provider.name, day, asdict(report))
         self._metrics.differences.labels(provider.name).set(len(report.differences))
         self._metrics.reconciled.labels(provider.name).set(begin.timestamp())

@@ -64,9 +64,14 @@ def span_of(day: date) -> tuple[datetime, datetime]:
 
 
 def compare(bill: Sequence[BillRow], orders: Sequence[Order], refunds: Sequence[Refund]) -> Report:
-    """Compare a bill with the orders that were paid and the refunds that were asked for on its day."""
+    """Compare a bill with the orders that were paid and the refunds that were asked for on its day, or that it names.
+
+    A refund that was cancelled is missed by nobody, and counted by neither side.
+    """
     payments = [row for row in bill if not row.out_refund_no]
     returns = [row for row in bill if row.out_refund_no]
+    counted = [row for row in returns if row.refund_progress is not RefundProgress.CLOSED]
+    kept = [refund for refund in refunds if refund.state is not RefundState.CANCELLED]
     differences = [
         *_twice(row.out_trade_no for row in payments),
         *_twice_returned(returns),
@@ -74,12 +79,9 @@ def compare(bill: Sequence[BillRow], orders: Sequence[Order], refunds: Sequence[
         *_returns({row.out_refund_no: row for row in returns}, {refund.out_refund_no: refund for refund in refunds}),
     ]
     return Report(
-        Side(len(payments), _sum(payments), len(returns), _sum(returns)),
+        Side(len(payments), _sum(payments), len(counted), _sum(counted)),
         Side(
-            len(orders),
-            sum(order.amount_fen for order in orders),
-            len(refunds),
-            sum(refund.amount_fen for refund in refunds),
+            len(orders), sum(order.amount_fen for order in orders), len(kept), sum(refund.amount_fen for refund in kept)
         ),
         tuple(differences),
     )
@@ -104,7 +106,8 @@ def _returns(bill: dict[str, BillRow], books: dict[str, Refund]) -> Iterable[Dif
         row, refund = bill.get(number), books.get(number)
         bill_fen, book_fen = (row.amount_fen if row else 0), (refund.amount_fen if refund else 0)
         if row is None and refund is not None:
-            yield Difference(DifferenceKind.MISSING_IN_BILL, refund.out_trade_no, number, 0, book_fen)
+            if refund.state is not RefundState.CANCELLED:
+                yield Difference(DifferenceKind.MISSING_IN_BILL, refund.out_trade_no, number, 0, book_fen)
         elif refund is None and row is not None:
             yield Difference(DifferenceKind.MISSING_IN_BOOKS, row.out_trade_no, number, bill_fen, 0)
         elif row is not None and refund is not None and bill_fen != book_fen:

@@ -52,7 +52,7 @@ class Refunds:
         if order is None:
             raise OrderNotFoundError("There is no such order.")
         provider = self._providers.of_channel(order.channel)
-        number = _number(out_trade_no, request_id)
+        number = _number(order.user_id, request_id)
         held = await self._writer.submit(
             HoldRefund(order.user_id, number, request_id, out_trade_no, amount_fen, reason)
         )
@@ -101,6 +101,6 @@ class Refunds:
         return refund
 
 
-def _number(out_trade_no: str, request_id: str) -> str:
+def _number(user_id: str, request_id: str) -> str:
     """32 characters that follow from the request, so that a repeated one is the same refund at the provider, too."""
-    return "R" + hashlib.sha256(f"{out_trade_no}\n{request_id}".encode()).hexdigest()[:31]
+    return "R" + hashlib.sha256(f"{user_id}\n{request_id}".encode()).hexdigest()[:31]

@@ -1,5 +1,6 @@
 """Books what providers say: payments are credited, refunds end, what does not fit becomes an incident."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import structlog
@@ -74,6 +75,9 @@ class Settlement:
         try:
             result = await self._writer.submit(EndRefund(refund.user_id, refund.out_refund_no, end, status.refund_id))
         except RequestConflictError:
+            if end is RefundEnd.ABNORMAL:
+                # It has ended since: this is older news that came late.
+                return True
             return await self.incident(provider, "refund_ended_twice", refund.out_trade_no, said=end.value)
         if result.fresh:
             self._metrics.refunds.labels(end.value).inc()
@@ -82,9 +86,9 @@ class Settlement:
             await self.incident(provider, "refund_abnormal", refund.out_trade_no, refund=refund.out_refund_no)
         return True
 
-    async def close(self, order: Order) -> None:
-        """An unpaid order is over."""
-        if await self._store.closed(order.out_trade_no) is not None:
+    async def close(self, order: Order, among: Iterable[OrderState] = _WAITING) -> None:
+        """An unpaid order is over, if it is in one of these states."""
+        if await self._store.closed(order.out_trade_no, among) is not None:
             self._metrics.orders.labels(order.channel.value, "closed").inc()
 
     async def incident(self, provider: PaymentProvider, problem: str, out_trade_no: str, **facts: object) -> bool:
@@ -96,9 +100,7 @@ class Settlement:
 
     async def _credit(self, provider: PaymentProvider, order: Order, trade: Trade) -> bool:
         number = order.out_trade_no
-        problem = mismatch(order, provider.channels, trade)
-        if problem is None and await self._store.incident_seen(provider.name, REFUNDED_ELSEWHERE, number):
-            problem = REFUNDED_ELSEWHERE
+        problem = mismatch(order, provider.channels, trade) or await self._objection(provider, order, trade)
         facts = {"said_fen": trade.amount_fen, "ours_fen": order.amount_fen, "transaction_id": trade.transaction_id}
         if problem is not None:
             return await self.incident(provider, problem, number, **facts)
@@ -112,3 +114,12 @@ class Settlement:
             self._metrics.orders.labels(order.channel.value, "paid").inc()
             log.info("order paid", out_trade_no=number, amount_fen=trade.amount_fen)
         return True
+
+    async def _objection(self, provider: PaymentProvider, order: Order, trade: Trade) -> str | None:
+        """What our books say against a payment; one that they have already is only repeated."""
+        if order.transaction_id == trade.transaction_id:
+            return None
+        if await self._store.incident_seen(provider.name, REFUNDED_ELSEWHERE, order.out_trade_no):
+            return REFUNDED_ELSEWHERE
+        paid = await self._store.order_of_transaction(trade.transaction_id)
+        return "other_order" if paid is not None and paid.out_trade_no != order.out_trade_no else None

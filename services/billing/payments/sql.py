@@ -15,9 +15,11 @@ closed_at
 # What a batch names, and every paid order of a user who asks for a refund.
 LOCK_ORDERS = f"""
 SELECT {ORDER_COLUMNS} FROM orders
-WHERE out_trade_no = ANY ($1::text[])
-    OR out_trade_no IN (SELECT out_trade_no FROM refunds WHERE out_refund_no = ANY ($2::text[]))
-    OR (user_id = ANY ($3::text[]) AND state IN ('paid', 'refunded'))
+WHERE out_trade_no = ANY (ARRAY(
+    SELECT unnest($1::text[])
+    UNION SELECT out_trade_no FROM refunds WHERE out_refund_no = ANY ($2::text[])
+    UNION SELECT out_trade_no FROM orders WHERE user_id = ANY ($3::text[]) AND state IN ('paid', 'refunded')
+))
 ORDER BY out_trade_no FOR UPDATE
 """  # noqa: S608  # our own column list
 
@@ -60,6 +62,9 @@ SELECT id, name_zh, name_en, tokens, usd_micros_per_million, virtual_product_id,
 FROM packages WHERE active ORDER BY tokens, id
 """
 
+# One user's orders are added one after the other, so that they can be counted.
+LOCK_BUYER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
 # A wallet is made for whoever buys before they had one. Nothing is inserted for a request_id that was used, nor for a
 # user who has too many orders waiting.
 ADD_ORDER = f"""
@@ -76,6 +81,10 @@ RETURNING {ORDER_COLUMNS}
 
 ORDER_OF_REQUEST = f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND request_id = $2"  # noqa: S608  # as above
 
+ORDER_OF_TRANSACTION = f"""
+SELECT {ORDER_COLUMNS} FROM orders WHERE transaction_id = $1 AND transaction_id <> ''
+"""  # noqa: S608  # as above
+
 ORDER = f"SELECT {ORDER_COLUMNS} FROM orders WHERE out_trade_no = $1"  # noqa: S608  # as above
 
 ORDERS = f"""
@@ -91,7 +100,7 @@ RETURNING {ORDER_COLUMNS}
 """  # noqa: S608  # as above
 
 CLOSED = f"""
-UPDATE orders SET state = 'closed', parameters = '{{}}' WHERE out_trade_no = $1 AND state IN ('created', 'paying')
+UPDATE orders SET state = 'closed', parameters = '{{}}' WHERE out_trade_no = $1 AND state = ANY ($2::text[])
 RETURNING {ORDER_COLUMNS}
 """  # noqa: S608  # as above
 
@@ -102,15 +111,20 @@ WHERE out_trade_no = $1 AND state = 'paying' AND (queried_at IS NULL OR queried_
 RETURNING out_trade_no
 """
 
-# Each time a row is taken the next time is further away: $2 seconds, doubled, at most $3.
+# Each time a row is taken the next time is further away: $2 seconds, doubled, at most $3; but not beyond the moment at
+# which the order expires, when it is to be closed.
 CLAIM_DUE_ORDERS = f"""
 UPDATE orders SET
     queried_at = $1, queries = queries + 1,
-    next_query_at = $1 + make_interval(secs => least($2 * 2.0 ^ least(queries, 20), $3))
-WHERE out_trade_no IN (
-    SELECT out_trade_no FROM orders WHERE state IN ('created', 'paying') AND next_query_at <= $1
+    next_query_at = least(
+        $1 + make_interval(secs => least($2 * 2.0 ^ least(queries + 1, 20), $3)),
+        CASE WHEN expires_at > $1 THEN expires_at END
+    )
+WHERE out_trade_no = ANY (ARRAY(
+    SELECT out_trade_no FROM orders
+    WHERE state IN ('created', 'paying') AND next_query_at <= $1 AND channel = ANY ($5::text[])
     ORDER BY next_query_at LIMIT $4 FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING {ORDER_COLUMNS}
 """  # noqa: S608  # as above
 
@@ -118,11 +132,12 @@ REFUND = f"SELECT {REFUND_COLUMNS} FROM refunds WHERE out_refund_no = $1"  # noq
 
 CLAIM_DUE_REFUNDS = f"""
 UPDATE refunds SET
-    queries = queries + 1, next_query_at = $1 + make_interval(secs => least($2 * 2.0 ^ least(queries, 20), $3))
-WHERE out_refund_no IN (
-    SELECT out_refund_no FROM refunds WHERE state IN ('held', 'abnormal') AND next_query_at <= $1
-    ORDER BY next_query_at LIMIT $4 FOR UPDATE SKIP LOCKED
-)
+    queries = queries + 1, next_query_at = $1 + make_interval(secs => least($2 * 2.0 ^ least(queries + 1, 20), $3))
+WHERE out_refund_no = ANY (ARRAY(
+    SELECT refund.out_refund_no FROM refunds AS refund JOIN orders USING (out_trade_no)
+    WHERE refund.state IN ('held', 'abnormal') AND refund.next_query_at <= $1 AND orders.channel = ANY ($5::text[])
+    ORDER BY refund.next_query_at LIMIT $4 FOR UPDATE OF refund SKIP LOCKED
+))
 RETURNING {REFUND_COLUMNS}
 """  # noqa: S608  # as above
 
@@ -139,14 +154,18 @@ INCIDENT_SEEN = """
 SELECT EXISTS (SELECT FROM payment_incidents WHERE provider = $1 AND problem = $2 AND out_trade_no = $3)
 """
 
+# What a provider's channels took and gave back in a span of time, and what its bill names: a bill can be of several
+# providers, and its clock is not ours.
 PAID_ON = f"""
-SELECT {ORDER_COLUMNS} FROM orders WHERE paid_at >= $1 AND paid_at < $2 AND channel = ANY ($3::text[])
+SELECT {ORDER_COLUMNS} FROM orders
+WHERE paid_at >= $1 AND paid_at < $2 AND channel = ANY ($3::text[])
+    OR paid_at IS NOT NULL AND out_trade_no = ANY ($4::text[])
 """  # noqa: S608  # as above
 
 REFUNDED_ON = """
 SELECT refund.* FROM refunds AS refund JOIN orders USING (out_trade_no)
-WHERE refund.created_at >= $1 AND refund.created_at < $2 AND refund.state <> 'cancelled'
-    AND orders.channel = ANY ($3::text[])
+WHERE refund.created_at >= $1 AND refund.created_at < $2 AND orders.channel = ANY ($3::text[])
+    OR refund.out_refund_no = ANY ($4::text[])
 """
 
 PUT_RECONCILIATION = """

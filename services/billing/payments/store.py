@@ -5,7 +5,7 @@ answer.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
@@ -38,15 +38,25 @@ class PaymentStore:
     async def add_order(self, order: Order, *, waiting_max: int) -> Order | None:
         """Add an order, or answer the one of the same request; None when the user has too many waiting."""
         with _answering():
-            row = await self._pool.fetchrow(
-                sql.ADD_ORDER,
-                *(order.out_trade_no, order.user_id, order.request_id, order.input_sha256, order.channel.value),
-                *(order.package_id, order.tokens, order.amount_fen, order.description, order.payer.openid),
-                *(order.payer.client_ip, order.created_at, order.expires_at, order.virtual_product_id),
-                order.created_at + timedelta(seconds=_FIRST_QUERY_S),
-                waiting_max,
-            ) or await self._pool.fetchrow(sql.ORDER_OF_REQUEST, order.user_id, order.request_id)
-        return rows.order(row) if row else None
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(sql.LOCK_BUYER, order.user_id)
+                row = await connection.fetchrow(
+                    sql.ADD_ORDER,
+                    *(order.out_trade_no, order.user_id, order.request_id, order.input_sha256, order.channel.value),
+                    *(order.package_id, order.tokens, order.amount_fen, order.description, order.payer.openid),
+                    *(order.payer.client_ip, order.created_at, order.expires_at, order.virtual_product_id),
+                    order.created_at + timedelta(seconds=_FIRST_QUERY_S),
+                    waiting_max,
+                )
+        return rows.order(row) if row else await self.order_of_request(order.user_id, order.request_id)
+
+    async def order_of_request(self, user_id: str, request_id: str) -> Order | None:
+        """The order that a request made."""
+        return await self._order(sql.ORDER_OF_REQUEST, user_id, request_id)
+
+    async def order_of_transaction(self, transaction_id: str) -> Order | None:
+        """The order that a payment paid."""
+        return await self._order(sql.ORDER_OF_TRANSACTION, transaction_id)
 
     async def order(self, out_trade_no: str) -> Order | None:
         """An order."""
@@ -65,9 +75,9 @@ class PaymentStore:
         """The provider knows the order: it waits for payment now. None when it does not wait any more."""
         return await self._order(sql.ANNOUNCED, out_trade_no, json.dumps(dict(parameters)))
 
-    async def closed(self, out_trade_no: str) -> Order | None:
-        """The order cannot be paid any more. None when it was paid or closed before."""
-        return await self._order(sql.CLOSED, out_trade_no)
+    async def closed(self, out_trade_no: str, among: Iterable[OrderState]) -> Order | None:
+        """The order cannot be paid any more. None when it is in none of these states."""
+        return await self._order(sql.CLOSED, out_trade_no, [state.value for state in among])
 
     async def claim_order(self, out_trade_no: str, now: datetime, *, every_s: float) -> bool:
         """Whether the caller shall ask the provider now: nobody has for `every_s`."""
@@ -75,10 +85,12 @@ class PaymentStore:
             claimed = await self._pool.fetchval(sql.CLAIM_ORDER, out_trade_no, now, now - timedelta(seconds=every_s))
         return claimed is not None
 
-    async def claim_due_orders(self, now: datetime, limit: int) -> list[Order]:
+    async def claim_due_orders(self, now: datetime, channels: Iterable[Channel], limit: int) -> list[Order]:
         """Waiting orders that the caller shall ask about; other replicas get others."""
         with _answering():
-            found = await self._pool.fetch(sql.CLAIM_DUE_ORDERS, now, _FIRST_QUERY_S, _QUERY_S_MAX, limit)
+            found = await self._pool.fetch(
+                sql.CLAIM_DUE_ORDERS, now, _FIRST_QUERY_S, _QUERY_S_MAX, limit, list(channels)
+            )
         return [rows.order(row) for row in found]
 
     async def refund(self, out_refund_no: str) -> Refund | None:
@@ -87,10 +99,12 @@ class PaymentStore:
             row = await self._pool.fetchrow(sql.REFUND, out_refund_no)
         return rows.refund(row) if row else None
 
-    async def claim_due_refunds(self, now: datetime, limit: int) -> list[Refund]:
+    async def claim_due_refunds(self, now: datetime, channels: Iterable[Channel], limit: int) -> list[Refund]:
         """Refunds under way that the caller shall ask about; other replicas get others."""
         with _answering():
-            found = await self._pool.fetch(sql.CLAIM_DUE_REFUNDS, now, _FIRST_QUERY_S, _QUERY_S_MAX, limit)
+            found = await self._pool.fetch(
+                sql.CLAIM_DUE_REFUNDS, now, _FIRST_QUERY_S, _QUERY_S_MAX, limit, list(channels)
+            )
         return [rows.refund(row) for row in found]
 
     async def callback_seen(self, provider: str, nonce: str) -> bool:
@@ -121,16 +135,20 @@ class PaymentStore:
         with _answering():
             return bool(await self._pool.fetchval(sql.INCIDENT_SEEN, provider, problem, out_trade_no))
 
-    async def paid_between(self, begin: datetime, end: datetime, channels: Sequence[Channel]) -> list[Order]:
-        """Orders that were paid in a span of time."""
+    async def paid_between(
+        self, begin: datetime, end: datetime, channels: Iterable[Channel], named: Iterable[str]
+    ) -> list[Order]:
+        """Orders that were paid through these channels in a span of time, and paid ones that a bill names."""
         with _answering():
-            found = await self._pool.fetch(sql.PAID_ON, begin, end, list(channels))
+            found = await self._pool.fetch(sql.PAID_ON, begin, end, list(channels), list(named))
         return [rows.order(row) for row in found]
 
-    async def refunded_between(self, begin: datetime, end: datetime, channels: Sequence[Channel]) -> list[Refund]:
-        """Refunds that were asked for in a span of time and not cancelled."""
+    async def refunded_between(
+        self, begin: datetime, end: datetime, channels: Iterable[Channel], named: Iterable[str]
+    ) -> list[Refund]:
+        """Refunds through these channels that were asked for in a span of time, and those that a bill names."""
         with _answering():
-            found = await self._pool.fetch(sql.REFUNDED_ON, begin, end, list(channels))
+            found = await self._pool.fetch(sql.REFUNDED_ON, begin, end, list(channels), list(named))
         return [rows.refund(row) for row in found]
 
     async def put_reconciliation(self, provider: str, day: date, report: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from services.billing.payments.lookup import Lookup
+from services.billing.payments.ports import PaymentProvider
 from services.billing.payments.reconciler import Reconciler
 from services.billing.payments.reconciliation import day_of
 from services.billing.payments.refunds import Refunds
@@ -49,9 +50,8 @@ class PaymentWatch:
 
     async def run(self) -> None:
         """Look up what is due, again and again; run it as a task and cancel it."""
-        while True:
-            await self._quietly(self.look())
-            await asyncio.sleep(self._every_s)
+        # Each provider by itself: one that is slow delays nobody else's.
+        await asyncio.gather(*map(self._watch, self._providers.all))
 
     async def run_daily(self) -> None:
         """Compare yesterday with its bill once it is there, and forget old callbacks; run it as a task."""
@@ -59,11 +59,11 @@ class PaymentWatch:
             await self._quietly(self.tidy(datetime.now(UTC)))
             await asyncio.sleep(_DAILY_EVERY_S)
 
-    async def look(self) -> None:
-        """Ask about every order and refund that is due now."""
+    async def look(self, provider: PaymentProvider) -> None:
+        """Ask a provider about the orders and refunds that are due now."""
         now = datetime.now(UTC)
-        orders = await self._store.claim_due_orders(now, _AT_ONCE)
-        refunds = await self._store.claim_due_refunds(now, _AT_ONCE)
+        orders = await self._store.claim_due_orders(now, provider.channels, _AT_ONCE)
+        refunds = await self._store.claim_due_refunds(now, provider.channels, _AT_ONCE)
         await asyncio.gather(
             *(self._quietly(self._lookup.order(order)) for order in orders),
             *(self._quietly(self._refunds.look_up(refund)) for refund in refunds),
@@ -76,6 +76,11 @@ class PaymentWatch:
         for provider in self._providers.all:
             if not await self._store.reconciled(provider.name, yesterday):
                 await self._quietly(self._reconciler.run(provider, yesterday))
+
+    async def _watch(self, provider: PaymentProvider) -> None:
+        while True:
+            await self._quietly(self.look(provider))
+            await asyncio.sleep(self._every_s)
 
     async def _quietly(self, work: Awaitable[object]) -> None:
         """A provider or a database that is away is tried again the next time."""

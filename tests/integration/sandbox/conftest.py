@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType  # type: ignore[import-untyped]  # publishes no types
+from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType
 
 from sandbox import parts
 from sandbox.ports import free_ports

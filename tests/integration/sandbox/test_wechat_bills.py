@@ -7,7 +7,7 @@ import io
 import json
 from datetime import datetime
 
-from wechatpayv3.async_ import AsyncWeChatPay  # type: ignore[import-untyped]  # publishes no types
+from wechatpayv3.async_ import AsyncWeChatPay
 
 from sandbox.wechat.orders import BEIJING
 from tests.fakes.callbacks import Callbacks

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from wechatpayv3.async_ import AsyncWeChatPay  # type: ignore[import-untyped]  # publishes no types
+from wechatpayv3.async_ import AsyncWeChatPay
 
 from sandbox import parts
 from sandbox.ports import free_ports

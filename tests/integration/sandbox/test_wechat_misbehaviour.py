@@ -5,7 +5,7 @@ import time
 
 import httpx
 import pytest
-from wechatpayv3.async_ import AsyncWeChatPay  # type: ignore[import-untyped]  # publishes no types
+from wechatpayv3.async_ import AsyncWeChatPay
 
 from sandbox.wechat.misbehaviour import How
 from sandbox.wechat.orders import Api

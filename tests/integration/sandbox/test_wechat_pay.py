@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType  # type: ignore[import-untyped]  # publishes no types
+from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType
 
 from sandbox.wechat.orders import BEIJING
 from tests.fakes.callbacks import Callbacks

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import xmltodict  # type: ignore[import-untyped]  # publishes no types
+import xmltodict
 from wechatpy.exceptions import InvalidSignatureException, WeChatPayException
 from wechatpy.pay import WeChatPay
 from wechatpy.pay.utils import calculate_signature_hmac

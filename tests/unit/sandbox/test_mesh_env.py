@@ -18,11 +18,14 @@ OUTSIDE = {
     "CHAT_TARGET": "127.0.0.1:7001",
     "BILLING_TARGET": "127.0.0.1:7002",
     "MODERATION_TARGET": "127.0.0.1:7003",
+    "WECHATPAY_APIV3_KEY": "a secret key",
+    "VIRTUAL_PAYMENT_APP_KEY": "a secret key",
 }
 
 MAY_KNOW = {
     "moderation": set[str](),
-    "billing": {"DATABASE_URL"},
+    # The mini-program's secret is what an access token for virtual payment is had for.
+    "billing": {"DATABASE_URL", "WECHAT_SECRET", "WECHATPAY_APIV3_KEY", "VIRTUAL_PAYMENT_APP_KEY"},
     "chat": {"DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY"},
     "gateway": {"DATABASE_URL", "REDIS_URL", "WECHAT_SECRET", "SESSION_SECRET"},
 }
