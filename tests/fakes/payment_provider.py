@@ -112,6 +112,12 @@ class FakeProvider:
     def later(self) -> Answer:
         return LATER
 
+    def echo(self, query: Mapping[str, str]) -> str | None:
+        return query.get("echostr")
+
+    async def deliver(self, order: Order) -> None:
+        await self._work("deliver")
+
     async def query(self, order: Order) -> Trade:
         await self._work("query")
         return self.trades.get(order.out_trade_no) or Trade(order.out_trade_no, TradeState.UNKNOWN)

@@ -1,6 +1,7 @@
 """Callbacks of payment providers: verified, bound to an order, booked once, answered in time."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -53,6 +54,18 @@ class Callbacks:
             result, answer = "later", provider.later()
         self._metrics.callbacks.labels(provider.name, result).inc()
         return answer
+
+    def verify(self, provider_name: str, query: Mapping[str, str]) -> Answer:
+        """Answer a provider that verifies the address of its callbacks.
+
+        Raises:
+            ProviderNotFoundError: There is no such provider.
+        """
+        provider = self._providers.named(provider_name)
+        said = provider.echo(query)
+        if said is None:
+            return provider.refused()
+        return Answer(200, "text/plain; charset=utf-8", said.encode())
 
     async def _take(self, provider: PaymentProvider, callback: Callback) -> tuple[str, Answer]:
         notice = await provider.read(callback, datetime.now(UTC))

@@ -9,6 +9,7 @@ from services.billing.payments.errors import PaymentRefusedError
 from services.billing.payments.ports import PaymentProvider
 from services.billing.payments.registry import Providers
 from services.billing.payments.settlement import Settlement
+from services.runtime.errors import ServiceError
 
 log = structlog.get_logger()
 
@@ -40,7 +41,8 @@ class Lookup:
                 else:
                     await self._settlement.close(order)
             return
-        await self._settlement.take_trade(provider, order, trade)
+        if await self._settlement.take_trade(provider, order, trade) and trade.state is TradeState.PAID:
+            await self._deliver(provider, order)
 
     async def _close_there(self, provider: PaymentProvider, order: Order) -> None:
         try:
@@ -50,3 +52,11 @@ class Lookup:
             log.info("order not closed", out_trade_no=order.out_trade_no)
             return
         await self._settlement.close(order)
+
+    async def _deliver(self, provider: PaymentProvider, order: Order) -> None:
+        # A callback that was taken tells the provider by itself; this payment was found without one.
+        try:
+            await provider.deliver(order)
+        except ServiceError as error:
+            # The wallet has the money; that the provider does not know is for its own list.
+            log.warning("delivery not told", out_trade_no=order.out_trade_no, reason=error.wire_reason)

@@ -46,6 +46,10 @@ class PaymentProvider(Protocol):
         """
         ...
 
+    def echo(self, query: Mapping[str, str]) -> str | None:
+        """What a provider that verifies the callback's address by a GET wants to hear; None refuses."""
+        ...
+
     def accepted(self) -> Answer:
         """What a callback is answered when it was taken."""
         ...
@@ -60,6 +64,10 @@ class PaymentProvider(Protocol):
 
     async def query(self, order: Order) -> Trade:
         """How the order stands."""
+        ...
+
+    async def deliver(self, order: Order) -> None:
+        """Tell the provider that a paid order was credited, if it wants to know; repeating it is safe."""
         ...
 
     async def close(self, order: Order) -> None:

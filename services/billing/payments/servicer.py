@@ -71,6 +71,8 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.HandleCallbackRequest, context: Any
     ) -> payments_pb2.HandleCallbackResponse:
         """Take what a provider sends."""
+        if request.method == "GET":
+            return convert.answer(self._callbacks.verify(request.provider, request.query))
         return convert.answer(await self._callbacks.take(request.provider, convert.callback(request)))
 
     async def CreateRefund(  # noqa: N802

@@ -190,6 +190,12 @@ class VirtualPayment:
         except MismatchError as error:
             raise _unbelievable(error) from None
 
+    async def deliver(self, order: Order) -> None:
+        """The platform shows goods as undelivered until it is told, or a push about them was taken."""
+        await self._platform.ask(
+            "/xpay/notify_provide_goods", {"order_id": order.out_trade_no, "env": self._settings.env}
+        )
+
     async def close(self, order: Order) -> None:
         """Make sure that it was not paid: the platform closes what nobody pays, and lets nobody else do it."""
         if (await self.query(order)).state in (TradeState.PAID, TradeState.REFUNDED):

@@ -114,9 +114,10 @@ class WeChatPayV2:
         return parameters | {"paySign": signed_xml.sign(parameters, self._settings.api_key, self._settings.sign_type)}
 
     async def read(self, callback: Callback, now: datetime) -> Notice:
-        """Verify and bind to this account. A v2 notice does not say when it was signed, so it has no age.
+        """Verify and bind to this account.
 
-        The notice of a refund is encrypted but not signed: it is only a hint.
+        A v2 notice is signed with a shared key and does not say when, and that of a refund is encrypted but not signed:
+        both are only hints.
         """
         translation.check_body(callback.body)
         try:
@@ -129,7 +130,7 @@ class WeChatPayV2:
             signed_xml.check_signed(said, self._settings.api_key)
             self._check_account(said)
             trade = self._trade(said, "SUCCESS") if said.get("result_code") == "SUCCESS" else None
-            return Notice(nonce=translation.text(said, "nonce_str"), trade=trade)
+            return Notice(nonce=translation.text(said, "nonce_str"), trade=trade, confirm=True)
         except MismatchError as error:
             raise CallbackRefusedError(str(error)) from None
 
@@ -142,6 +143,10 @@ class WeChatPayV2:
             refund_id=translation.text(told, "refund_id"),
             amount_fen=translation.fen(told.get("refund_fee")),
         )
+
+    def echo(self, query: Mapping[str, str]) -> str | None:
+        """WeChat Pay does not verify addresses."""
+        return None
 
     def accepted(self) -> Answer:
         """The notice was taken."""
@@ -167,6 +172,9 @@ class WeChatPayV2:
             raise
         except MismatchError as error:
             raise _unbelievable(error) from None
+
+    async def deliver(self, order: Order) -> None:
+        """WeChat Pay does not want to know."""
 
     async def close(self, order: Order) -> None:
         """Close it; one that is closed, or that WeChat never heard of, is content."""

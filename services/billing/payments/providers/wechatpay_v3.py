@@ -137,6 +137,10 @@ class WeChatPayV3:
             return None, _refund_status(resource, "refund_status")
         return None, None
 
+    def echo(self, query: Mapping[str, str]) -> str | None:
+        """WeChat Pay does not verify addresses."""
+        return None
+
     def accepted(self) -> Answer:
         """The notice was taken."""
         return _answer(200, "SUCCESS", "成功")
@@ -162,6 +166,9 @@ class WeChatPayV3:
         except MismatchError as error:
             raise self._unbelievable(error) from None
         return trade
+
+    async def deliver(self, order: Order) -> None:
+        """WeChat Pay does not want to know."""
 
     async def close(self, order: Order) -> None:
         """Close it; one that is closed, or that WeChat never heard of, is content."""

@@ -98,7 +98,7 @@ async def test_a_refund_that_was_held_frees_nothing_for_another_topup(shop: Shop
 async def test_a_fraction_of_a_fen_is_never_given_back(shop: Shop) -> None:
     order = await shop.topped_up()
     await shop.spend(1)
-    # What is left is now ¥14.19 and a half fen of a gift, and then a fen less.
+    # Now ¥14.195 are available.
     await shop.writer.submit(GrantCredit("u", "half a fen", FEN // 2, "gift"))
     assert (await shop.refund(order)).amount_fen == 1419
 

@@ -81,7 +81,7 @@ async def test_a_payment_is_told(sign_type: str) -> None:
     assert told.trade is not None
     assert (told.trade.state, told.trade.amount_fen, told.trade.currency) == (TradeState.PAID, 1000, "CNY")
     assert told.trade.paid_at == datetime(2026, 11, 23, 3, 59, 59, tzinfo=UTC)
-    assert (told.nonce, told.confirm) == (PAID["nonce_str"], False)
+    assert (told.nonce, told.confirm) == (PAID["nonce_str"], True)
 
 
 async def test_a_payment_that_failed_is_about_nothing_of_ours() -> None:
