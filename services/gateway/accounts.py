@@ -1,4 +1,7 @@
-"""Users, API keys and refresh tokens in PostgreSQL. What it is given and keeps of a secret is its digest."""
+"""Users, API keys and refresh tokens in PostgreSQL.
+
+What it is given and keeps of a secret is its digest, or, of the one that must be read again, its ciphertext.
+"""
 
 import uuid
 from collections.abc import Iterator
@@ -23,6 +26,9 @@ _NAME = """
 INSERT INTO users (id, name) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET last_login_at = now() RETURNING id
 """
+
+_KEEP_SESSION_KEY = "UPDATE users SET wechat_session_key = $2 WHERE id = $1"
+_SESSION = "SELECT wechat_openid, wechat_session_key FROM users WHERE id = $1"
 
 _ADD_KEY = "INSERT INTO api_keys (sha256, user_id, label, prefix) VALUES ($1, $2, $3, $4)"
 _KEY_OWNER = "SELECT user_id FROM api_keys WHERE sha256 = $1 AND revoked_at IS NULL"
@@ -59,6 +65,17 @@ class Accounts:
         """The id of WeChat's user, who is created at their first login."""
         with _answering():
             return str(await self._pool.fetchval(_LOGIN, new_user_id(), openid))
+
+    async def keep_session_key(self, user_id: str, sealed: bytes | None) -> None:
+        """Remember the encrypted session key of the user's last login; None forgets the one before."""
+        with _answering():
+            await self._pool.execute(_KEEP_SESSION_KEY, user_id, sealed)
+
+    async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
+        """The user's openid, "" for a developer, and the encrypted session key of their last login."""
+        with _answering():
+            row = await self._pool.fetchrow(_SESSION, user_id)
+        return ("", None) if row is None else (row["wechat_openid"] or "", row["wechat_session_key"])
 
     async def user_named(self, name: str) -> str:
         """The id of the developer of this name, who is created when there is none."""

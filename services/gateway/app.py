@@ -2,32 +2,51 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from redis.asyncio import Redis
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from services.gateway.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.admission import Gate, RateLimit, TurnSlots
 from services.gateway.authentication import Authenticator
-from services.gateway.clients import BillingClient, ChatClient
+from services.gateway.clients.billing import BillingClient
+from services.gateway.clients.chat import ChatClient
+from services.gateway.clients.payments import PaymentClient
 from services.gateway.config import GatewaySettings
 from services.gateway.edge import Edge
 from services.gateway.health import Dependency, Readiness
 from services.gateway.http_server import HttpServer
 from services.gateway.login import Login
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.payers import Payers
 from services.gateway.routes import labels, router
 from services.gateway.routes.auth import AuthRoutes
+from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
+from services.gateway.routes.orders import OrderRoutes
+from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
+from services.gateway.sealing import Sealer
 from services.gateway.sessions import Sessions
 from services.gateway.wechat import WeChatLogin
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client
+from services.runtime.trace import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """The services behind the gateway."""
+
+    chat: ChatClient
+    billing: BillingClient
+    payments: PaymentClient
 
 
 @asynccontextmanager
@@ -42,23 +61,30 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         chat_peer = runtime.peer("chat", settings.chat_target)
         stack.push_async_callback(chat_peer.close)
         billing_peer = runtime.peer(
-            "billing", settings.billing_target, idempotent=("queqiao.billing.v1.BillingService",)
+            "billing",
+            settings.billing_target,
+            idempotent=("queqiao.billing.v1.BillingService", "queqiao.billing.v1.PaymentService"),
         )
         stack.push_async_callback(billing_peer.close)
 
         accounts = Accounts(pool)
-        chat = ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s)
-        billing = BillingClient(billing_peer)
+        services = _Services(
+            chat=ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s),
+            billing=BillingClient(billing_peer),
+            payments=PaymentClient(billing_peer),
+        )
         readiness = Readiness(
             {
                 "postgres": Dependency(accounts.check),
                 "redis": Dependency(redis.ping, essential=False),
-                "chat": Dependency(chat.check),
-                "billing": Dependency(billing.check),
+                "chat": Dependency(services.chat.check),
+                "billing": Dependency(services.billing.check),
             }
         )
+        metrics = GatewayMetrics(runtime.registry)
+        routes = _routes(settings, accounts, redis, services, readiness, metrics)
         server = HttpServer(
-            _http(settings, runtime, accounts, redis, chat, billing, readiness),
+            _http(routes, metrics, runtime.telemetry),
             host=settings.host,
             port=settings.port,
             drain_s=settings.drain_s,
@@ -70,18 +96,17 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         yield server
 
 
-def _http(
+def _routes(
     settings: GatewaySettings,
-    runtime: Runtime,
     accounts: Accounts,
     redis: Redis,
-    chat: ChatClient,
-    billing: BillingClient,
+    services: _Services,
     readiness: Readiness,
-) -> ASGIApp:
-    """The ASGI application."""
-    metrics = GatewayMetrics(runtime.registry)
-    sessions = Sessions(accounts, settings.session_secret.get_secret_value())
+    metrics: GatewayMetrics,
+) -> Router:
+    """Every path and what answers it."""
+    secret, body_bytes_max = settings.session_secret.get_secret_value(), settings.body_bytes_max
+    sessions, payers = Sessions(accounts, secret), Payers(accounts, Sealer(secret))
     platform = WeChatLogin(
         base_url=settings.wechat_api_base_url,
         appid=settings.wechat_appid,
@@ -91,27 +116,41 @@ def _http(
         Authenticator(accounts, sessions),
         RateLimit(redis, per_minute=settings.rate_limit_per_minute, metrics=metrics),
     )
-    routes = router(
+    login = Login(platform, accounts, payers, services.billing, sessions)
+    return router(
         health=HealthRoutes(readiness),
-        auth=AuthRoutes(Login(platform, accounts, billing, sessions), sessions, body_bytes_max=settings.body_bytes_max),
-        models=ModelRoutes(gate, chat),
-        wallet=WalletRoutes(gate, billing),
+        auth=AuthRoutes(login, sessions, body_bytes_max=body_bytes_max),
+        models=ModelRoutes(gate, services.chat),
+        wallet=WalletRoutes(gate, services.billing),
+        prices=PriceRoutes(gate, services.billing, services.payments),
+        orders=OrderRoutes(
+            gate,
+            payers,
+            services.payments,
+            body_bytes_max=body_bytes_max,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        callbacks=CallbackRoutes(services.payments, concurrent_max=settings.callbacks_max),
         completions=ChatCompletions(
             gate,
             TurnSlots(per_user_max=settings.concurrent_turns_max),
-            chat,
+            services.chat,
             metrics,
-            body_bytes_max=settings.body_bytes_max,
+            body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
         ),
     )
-    edge = Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on)
-    if not runtime.telemetry.on:
+
+
+def _http(routes: Router, metrics: GatewayMetrics, telemetry: Telemetry) -> ASGIApp:
+    """The ASGI application."""
+    edge = Edge(routes, labels(routes), metrics, traced=telemetry.on)
+    if not telemetry.on:
         return edge
     return OpenTelemetryMiddleware(
         edge,
         excluded_urls="healthz,readyz",
-        tracer_provider=runtime.telemetry.provider,
+        tracer_provider=telemetry.provider,
         # A span for each chunk of a stream would cost more than the chunk.
         exclude_spans=["send", "receive"],
     )

@@ -41,7 +41,7 @@ def wrong(field: str, problem: str, **facts: object) -> InvalidRequestError:
 
 
 async def read(receive: Receive, headers: Headers, *, bytes_max: int) -> bytes:
-    """Read the body, and no more of it than is allowed.
+    """Read a JSON body, and no more of it than is allowed.
 
     Raises:
         InvalidRequestError: It does not say that it is JSON.
@@ -51,6 +51,16 @@ async def read(receive: Receive, headers: Headers, *, bytes_max: int) -> bytes:
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise wrong("", "content_type")
+    return await read_raw(receive, headers, bytes_max=bytes_max)
+
+
+async def read_raw(receive: Receive, headers: Headers, *, bytes_max: int) -> bytes:
+    """Read a body of any kind, and no more of it than is allowed.
+
+    Raises:
+        RequestTooLargeError: It is longer than `bytes_max`.
+        ClientGoneError: The client left before it was whole.
+    """
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > bytes_max:
         raise _too_large(bytes_max)

@@ -1,8 +1,16 @@
 """What the gateway can be told."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from services.gateway.client_address import Network, networks
 from services.runtime.config import ServiceSettings
+
+
+def _networks(value: object) -> object:
+    return networks(value) if isinstance(value, str) else value
 
 
 class GatewaySettings(ServiceSettings):
@@ -17,7 +25,9 @@ class GatewaySettings(ServiceSettings):
     wechat_appid: str = Field(min_length=1, description="The mini-program's appid.")
     wechat_secret: SecretStr = Field(min_length=1, description="The mini-program's secret.")
     session_secret: SecretStr = Field(
-        min_length=32, description="Signs session tokens; at least 32 random characters, the same for all replicas."
+        min_length=32,
+        description="Signs session tokens and encrypts what WeChat entrusts to us; at least 32 random characters, the "
+        "same for all replicas.",
     )
     rate_limit_per_minute: int = Field(default=600, ge=1, description="Requests a user may make in a minute.")
     concurrent_turns_max: int = Field(
@@ -26,6 +36,14 @@ class GatewaySettings(ServiceSettings):
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024, description="Largest request body, in bytes.")
     turn_timeout_s: float = Field(default=300.0, gt=0, description="Longest turn, in seconds.")
     heartbeat_s: float = Field(default=15.0, gt=0, description="Longest silence of a stream, in seconds.")
+    callbacks_max: int = Field(
+        default=100, ge=1, description="Payment callbacks that may be under way at once, in each replica."
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        default=(),
+        description="Networks of the proxies in front of the gateway, as 10.0.0.0/8,fd00::/8: what they say in "
+        "X-Forwarded-For is believed. Absent: nobody is.",
+    )
     drain_notice_s: float = Field(
         default=0.0,
         ge=0,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
 
-_MICROS_PER_YUAN = 1_000_000
+ItemT = TypeVar("ItemT")
 
 
 class Role(StrEnum):
@@ -101,8 +102,25 @@ class Tokens:
     refresh_token: str
 
 
-def yuan(micros: int) -> str:
-    """An exact decimal of yuan, with two decimals at least: 9_980_000 is "9.98", 1 is "0.000001"."""
-    whole, fraction = divmod(abs(micros), _MICROS_PER_YUAN)
-    decimals = f"{fraction:06d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{decimals}"
+@dataclass(frozen=True, slots=True)
+class PlatformSession:
+    """WeChat's answer to a login: who it is, and the key that signs for them; "" when WeChat gave none."""
+
+    openid: str
+    session_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page of a list: at most `limit` items, after the cursor that the page before ended with; "": the first."""
+
+    limit: int
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """A page of a list; an empty `next_cursor` says that it is the last."""
+
+    items: tuple[ItemT, ...]
+    next_cursor: str

@@ -11,6 +11,9 @@ import string
 _ALPHABET = string.ascii_letters + string.digits
 _SECRET_CHARACTERS = 40
 
+# What names a conversation, a turn, an order's request, a package.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 _KEY_PREFIX = "sk-qq-"
 _KEY = re.compile(r"sk-qq-[A-Za-z0-9]{32,128}")
 _SHOWN_CHARACTERS = len(_KEY_PREFIX) + 4
@@ -39,6 +42,11 @@ def new_refresh_token() -> str:
 def is_api_key(token: str) -> bool:
     """Whether this looks like a key of ours; whether it is one, the store knows."""
     return _KEY.fullmatch(token) is not None
+
+
+def is_id(text: str) -> bool:
+    """Whether this is 1 to 64 letters, digits, _ and -."""
+    return _ID.fullmatch(text) is not None
 
 
 def digest(secret: str) -> bytes:

@@ -2,13 +2,13 @@
 
 from typing import Protocol
 
-from services.gateway.domain import Tokens
+from services.gateway.domain import PlatformSession, Tokens
 
 
 class Platform(Protocol):
     """Where users come from."""
 
-    async def openid(self, code: str) -> str:
+    async def session(self, code: str) -> PlatformSession:
         """Who is logging in, as `wechat.WeChatLogin` says it."""
         ...
 
@@ -18,6 +18,14 @@ class Users(Protocol):
 
     async def user_of_openid(self, openid: str) -> str:
         """The user's id; a new user is created."""
+        ...
+
+
+class SessionKeys(Protocol):
+    """Keeps WeChat's session keys."""
+
+    async def keep(self, user_id: str, session_key: str) -> None:
+        """Keep the key of the user's last login; "" when there is none."""
         ...
 
 
@@ -40,10 +48,18 @@ class SessionStarter(Protocol):
 class Login:
     """Logs users in."""
 
-    def __init__(self, platform: Platform, users: Users, wallets: Wallets, sessions: SessionStarter) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        users: Users,
+        session_keys: SessionKeys,
+        wallets: Wallets,
+        sessions: SessionStarter,
+    ) -> None:
         """Take the ports."""
         self._platform = platform
         self._users = users
+        self._session_keys = session_keys
         self._wallets = wallets
         self._sessions = sessions
 
@@ -55,7 +71,8 @@ class Login:
         Raises:
             ServiceError: Of the step that failed.
         """
-        openid = await self._platform.openid(code)
-        user_id = await self._users.user_of_openid(openid)
+        session = await self._platform.session(code)
+        user_id = await self._users.user_of_openid(session.openid)
+        await self._session_keys.keep(user_id, session.session_key)
         await self._wallets.open(user_id)
         return await self._sessions.begin(user_id)

@@ -80,6 +80,39 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "参数 {field} 只支持文本（text）。",
         "The parameter {field} supports text only.",
     ),
+    "INVALID_REQUEST.cursor": (
+        "参数 {field} 必须是上一页返回的 next_cursor。",
+        "The parameter {field} must be the next_cursor of the page before.",
+    ),
+    "INVALID_REQUEST.date": (
+        "参数 {field} 必须是 2000 到 2099 年间的日期，格式为 YYYY-MM-DD。",
+        "The parameter {field} must be a date between 2000 and 2099, as YYYY-MM-DD.",
+    ),
+    "INVALID_REQUEST.after_end": ("开始日期不能晚于结束日期。", "The start must not be after the end."),
+    "INVALID_REQUEST.too_many_days": (
+        "起止日期最多相隔 {limit} 天，请缩短范围。",
+        "At most {limit} days can be asked for at once: choose fewer.",
+    ),
+    "INVALID_REQUEST.one_of": (
+        "参数 {field} 必须是以下之一：{allowed}。",
+        "The parameter {field} must be one of {allowed}.",
+    ),
+    "INVALID_REQUEST.one_needed": (
+        "参数 {field} 和 {other} 必须提供其中一个。",
+        "One of the parameters {field} and {other} is required.",
+    ),
+    "INVALID_REQUEST.one_allowed": (
+        "参数 {field} 和 {other} 只能提供其中一个。",
+        "Only one of the parameters {field} and {other} can be given.",
+    ),
+    "INVALID_REQUEST.no_openid": (
+        "该账号不是微信用户，只能扫码支付：请将 {field} 设为 native。",
+        "This account is no user of WeChat, so only a code to scan can be paid: set {field} to native.",
+    ),
+    "INVALID_REQUEST.no_session": (
+        "微信登录已失效，请重新登录后再支付。",
+        "The login with WeChat is no longer valid: log in again, then pay.",
+    ),
     "CONTEXT_TOO_LONG": (
         "内容超出了模型的上下文长度，请缩短后重试。",
         "The messages do not fit into the model's context: shorten them.",
@@ -105,6 +138,42 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "CONVERSATION_NOT_FOUND": ("会话不存在。", "There is no such conversation."),
     "WALLET_NOT_FOUND": ("余额为零，请先充值或领取额度。", "There is no credit yet: top up or ask for some."),
+    "RESERVATION_NOT_FOUND": (
+        "没有这次对话的账单，请检查 request_id。",
+        "There is no receipt of this turn: check the request_id.",
+    ),
+    "RESERVATION_CLOSED": ("这次对话已经结算。", "This turn has already been settled."),
+    "ORDER_NOT_FOUND": ("订单不存在。", "There is no such order."),
+    "PACKAGE_NOT_FOUND": (
+        "没有这个套餐，可用 GET /v1/packages 查看。",
+        "There is no such package: GET /v1/packages lists those there are.",
+    ),
+    "CHANNEL_UNAVAILABLE": (
+        "暂不支持这种支付方式，请换一种：GET /v1/packages 会列出每个套餐可用的方式。",
+        "This cannot be paid that way: choose another channel, GET /v1/packages lists them for each package.",
+    ),
+    "ORDER_CLOSED": (
+        "该订单已关闭，请重新下单。",
+        "This order was closed: make a new one, with another Idempotency-Key.",
+    ),
+    "ORDER_NOT_PAID": ("订单尚未支付，无法退款。", "The order has not been paid, so nothing can be refunded."),
+    "PAYMENT_REFUSED": (
+        "微信支付拒绝了这笔交易，请换一种支付方式或联系客服。",
+        "The payment provider refused: pay another way, or ask for help.",
+    ),
+    "PAYMENT_UNAVAILABLE": (
+        "微信支付暂时没有响应，请稍后用同一个 Idempotency-Key 重试，不会重复下单。",
+        "The payment provider does not answer: try again shortly with the same Idempotency-Key, which makes no second "
+        "order.",
+    ),
+    "REFUND_TOO_LARGE": (
+        "退款金额超过了这笔充值的剩余金额。",
+        "This is more than what is left of the top-up.",
+    ),
+    "TOO_MANY_ORDERS": (
+        "待支付的订单过多（最多 {limit} 个），请先支付，或等待其关闭。",
+        "Too many orders wait for payment (at most {limit}): pay one, or wait until they are closed.",
+    ),
     "ROUTE_NOT_FOUND": (
         "没有这个接口，请检查请求的路径。",
         "There is nothing at this path: check the URL.",

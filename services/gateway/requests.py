@@ -8,8 +8,8 @@ import msgspec
 
 from services.gateway.body import fit, parse, wrong
 from services.gateway.domain import Message, Parameters, Question, Role
+from services.gateway.identity import is_id
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # C0 controls but tab, line feed and carriage return; surrogates without their other half.
 _BROKEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
@@ -229,6 +229,6 @@ def _secret(field: str, secret: str) -> str:
 
 
 def _conversation_id(conversation_id: str) -> str:
-    if conversation_id and not _ID.fullmatch(conversation_id):
+    if conversation_id and not is_id(conversation_id):
         raise wrong("conversation_id", "id")
     return conversation_id

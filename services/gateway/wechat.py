@@ -1,4 +1,4 @@
-"""WeChat's login, through wechatpy: a code of `wx.login` becomes an openid.
+"""WeChat's login, through wechatpy: a code of `wx.login` becomes an openid and a session key.
 
 Source of the error codes: WeChat's document of auth.code2Session.
 """
@@ -11,12 +11,16 @@ import structlog
 from wechatpy.client import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
+from services.gateway.domain import PlatformSession
 from services.gateway.errors import InvalidLoginCodeError, LoginBlockedError
 from services.runtime.errors import ServiceError, UnavailableError
 
 # wechatpy sets no timeout by itself. Connecting, and then each silence within an answer.
 _TIMEOUT_S = (2.0, 4.0)
 _WHOLE_TIMEOUT_S = 8.0
+
+# WeChat's are far shorter.
+_CHARACTERS_MAX = 256
 
 _INVALID_CODE = 40029
 _CODE_USED = 40163
@@ -34,8 +38,8 @@ class WeChatLogin:
         """Log users of this mini-program in."""
         self._client = _MiniProgramClient(base_url, appid, secret)
 
-    async def openid(self, code: str) -> str:
-        """The user's openid.
+    async def session(self, code: str) -> PlatformSession:
+        """Who it is, and the key of their session with WeChat.
 
         Raises:
             InvalidLoginCodeError: The code is unknown, expired or used.
@@ -44,17 +48,19 @@ class WeChatLogin:
         """
         try:
             async with asyncio.timeout(_WHOLE_TIMEOUT_S):
-                session = await asyncio.to_thread(self._client.session_of, code)
+                answer = await asyncio.to_thread(self._client.session_of, code)
         except WeChatClientException as error:
             raise _translated(error.errcode) from None
         except (requests.RequestException, TimeoutError) as error:
             log.warning("wechat does not answer", error=type(error).__name__)
             raise _unavailable() from None
-        openid = session.get("openid") if isinstance(session, dict) else None
-        if not isinstance(openid, str) or not openid:
+        openid, session_key = (_text(answer, name) for name in ("openid", "session_key"))
+        if not openid:
             log.error("wechat answered a login without an openid")
             raise _unavailable()
-        return openid
+        if not session_key:
+            log.error("wechat answered a login without a session key: the user cannot pay virtually")
+        return PlatformSession(openid, session_key)
 
 
 class _MiniProgramClient(WeChatClient):  # type: ignore[misc]  # wechatpy publishes no types
@@ -77,6 +83,11 @@ class _MiniProgramClient(WeChatClient):  # type: ignore[misc]  # wechatpy publis
                 "access_token": None,
             },
         )
+
+
+def _text(answer: object, name: str) -> str:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    return value if isinstance(value, str) and len(value) <= _CHARACTERS_MAX else ""
 
 
 def _translated(errcode: int | None) -> ServiceError:

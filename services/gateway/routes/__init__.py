@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from starlette.routing import Route, Router
 
 from services.gateway.routes.auth import AuthRoutes
+from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
+from services.gateway.routes.orders import OrderRoutes
+from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
 
 
@@ -17,6 +20,9 @@ def router(
     auth: AuthRoutes,
     models: ModelRoutes,
     wallet: WalletRoutes,
+    prices: PriceRoutes,
+    orders: OrderRoutes,
+    callbacks: CallbackRoutes,
     completions: ChatCompletions,
 ) -> Router:
     """All routes."""
@@ -28,6 +34,14 @@ def router(
             Route("/v1/models/{model_id:path}", models.one),
             Route("/v1/me", wallet.me),
             Route("/v1/wallet", wallet.wallet),
+            Route("/v1/wallet/transactions", wallet.transactions),
+            Route("/v1/wallet/receipts/{request_id}", wallet.receipt),
+            Route("/v1/usage", wallet.usage),
+            Route("/v1/prices", prices.prices),
+            Route("/v1/packages", prices.packages),
+            Route("/v1/orders", orders.orders, methods=["GET", "POST"]),
+            Route("/v1/orders/{order_id}", orders.order),
+            Route("/v1/payments/{provider}/notify", callbacks.notify, methods=["GET", "POST"]),
             Route("/v1/auth/wechat", auth.wechat, methods=["POST"]),
             Route("/v1/auth/refresh", auth.refresh, methods=["POST"]),
             Route("/healthz", health.alive),

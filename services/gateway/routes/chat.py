@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from services.gateway import body, completions, http_errors, messages
 from services.gateway.admission import Gate, TurnSlots
 from services.gateway.client_stream import ClientStream
-from services.gateway.clients import ChatClient
+from services.gateway.clients.chat import ChatClient
 from services.gateway.completions import ChunkWriter
 from services.gateway.domain import Completed, Delta, Event, Started
 from services.gateway.metrics import GatewayMetrics

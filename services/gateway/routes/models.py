@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.gateway.admission import Gate
 from services.gateway.body import shown
-from services.gateway.clients import ChatClient
+from services.gateway.clients.chat import ChatClient
 from services.gateway.domain import Model
 from services.gateway.routes.json_response import json_response
 from services.runtime.errors import Code, RemoteError

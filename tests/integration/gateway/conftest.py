@@ -1,5 +1,6 @@
 """A gateway in this process, over real PostgreSQL and Redis, real gRPC and HTTP, with the services behind it faked."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +13,7 @@ import openai
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
-from queqiao.billing.v1 import billing_pb2_grpc
+from queqiao.billing.v1 import billing_pb2_grpc, payments_pb2_grpc
 from queqiao.chat.v1 import chat_pb2_grpc
 
 from sandbox.wechat.app import build
@@ -25,7 +26,7 @@ from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
 from services.runtime.process import Runtime, Server
 from services.runtime.trace import Telemetry
-from tests.fakes.billing import FakeBilling
+from tests.fakes.billing import FakeBilling, FakePayments
 from tests.fakes.chat import FakeChat
 
 APPID = "wx0123456789abcdef"
@@ -40,6 +41,7 @@ class Gateway:
     server: Server
     chat: FakeChat
     billing: FakeBilling
+    payments: FakePayments
     settings: GatewaySettings
     registry: CollectorRegistry
     http: aiohttp.ClientSession
@@ -63,6 +65,29 @@ class Gateway:
         self.closing.push_async_callback(client.close)
         return client
 
+    async def get(self, path: str, *, language: str = "zh-CN", token: str | None = None) -> tuple[int, dict[str, Any]]:
+        """Ask for something; answers the status and the JSON."""
+        headers = {"Authorization": f"Bearer {token or self.key}", "Accept-Language": language}
+        async with self.http.get(f"{self.url}{path}", headers=headers) as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            return answer.status, await answer.json()
+
+    async def post(
+        self, path: str, body: object, *, token: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Send something, bytes as they are and all else as JSON; answers the status and the JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        known = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
+        async with self.http.post(f"{self.url}{path}", data=data, headers=known | headers) as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            return answer.status, await answer.json()
+
+    async def login(self, code: str) -> tuple[str, str]:
+        """Log a user of WeChat in; answers their id and their access token."""
+        status, tokens = await self.post("/v1/auth/wechat", {"code": code})
+        assert status == 200
+        return tokens["user"]["id"], tokens["access_token"]
+
 
 # Starts a gateway; keyword arguments are settings.
 StartGateway = Callable[..., Awaitable[Gateway]]
@@ -75,9 +100,10 @@ async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncI
 
         async def start(telemetry: Telemetry = untraced, **options: Any) -> Gateway:
             chat = FakeChat()
-            # The gateway asks for wallets alone; the generated base refuses the rest.
+            # The gateway asks for a part of each alone; the generated bases refuse the rest.
             billing = FakeBilling()  # type: ignore[abstract]
-            target = await stack.enter_async_context(_mesh(chat, billing))
+            payments = FakePayments()  # type: ignore[abstract]
+            target = await stack.enter_async_context(_mesh(chat, billing, payments))
             given: dict[str, Any] = {
                 "port": 0,
                 "database_url": SecretStr(database_url),
@@ -96,7 +122,7 @@ async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncI
             http = await stack.enter_async_context(aiohttp.ClientSession())
             user_id, key = await issue_key(database_url, "developer")
             url = f"http://127.0.0.1:{server.port}"
-            return Gateway(url, server, chat, billing, settings, registry, http, user_id, key, stack)
+            return Gateway(url, server, chat, billing, payments, settings, registry, http, user_id, key, stack)
 
         yield start
 
@@ -133,6 +159,7 @@ async def gateway(shared_gateway: Gateway) -> AsyncIterator[Gateway]:
     gateway = shared_gateway
     gateway.chat.reset()
     gateway.billing.reset()
+    gateway.payments.reset()
     name = f"developer-{secrets.token_hex(4)}"
     user_id, key = await issue_key(gateway.settings.database_url.get_secret_value(), name)
     async with AsyncExitStack() as closing:
@@ -152,13 +179,14 @@ async def issue_key(database_url: str, name: str) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def _mesh(chat: FakeChat, billing: FakeBilling) -> AsyncIterator[str]:
-    """Both services on one port."""
+async def _mesh(chat: FakeChat, billing: FakeBilling, payments: FakePayments) -> AsyncIterator[str]:
+    """All services on one port."""
     server = GrpcServer(
         host="127.0.0.1", port=0, drain_s=0, metrics=RpcMetrics(CollectorRegistry()), telemetry=Telemetry(None)
     )
     chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, server.grpc)
+    payments_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server.grpc)
     await server.start()
     try:
         yield f"127.0.0.1:{server.port}"

@@ -147,7 +147,13 @@ async def test_bad_bodies_of_a_login_are_explained(gateway: Gateway, path: str, 
     assert (status, error["code"]) == (400, "invalid_request_error")
 
 
-@pytest.mark.parametrize("path", ["/v1/me", "/v1/wallet", "/v1/models", "/v1/models/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/me", "/v1/models", "/v1/models/x", "/v1/orders", "/v1/orders/x", "/v1/packages", "/v1/prices",
+        "/v1/usage", "/v1/wallet", "/v1/wallet/receipts/x", "/v1/wallet/transactions",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic eDp5", "Bearer sk-qq-é", "Bearer a b"])
 async def test_every_route_wants_a_token(gateway: Gateway, path: str, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}

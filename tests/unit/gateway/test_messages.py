@@ -2,14 +2,20 @@
 
 import ast
 import inspect
+import re
 import string
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from services.gateway import body, errors, http_errors, messages, requests
+from services.gateway import body, errors, http_errors, messages, payers, purchases, queries, requests
+from services.gateway.clients import billing
 from services.gateway.messages import Language, language, text
+from services.gateway.routes import wallet
 from services.runtime.errors import Code, RemoteError, ServiceError
+
+PROTOS = Path(__file__).parents[3] / "protos" / "queqiao"
 
 
 def placeholders(template: str) -> set[str]:
@@ -34,8 +40,19 @@ def test_every_reason_has_a_text_and_a_form() -> None:
     assert set(http_errors.FORMS) <= set(messages.TEXTS)
 
 
+def test_every_reason_that_a_service_documents_has_a_text_and_a_form() -> None:
+    protos = "\n".join(file.read_text() for file in PROTOS.rglob("*.proto"))
+    comments = "\n".join(re.findall(r"//.*", protos))
+    # What stands there in capitals and is neither a canonical code nor the value of an enum is a reason.
+    values = set(re.findall(r"^\s*([A-Z_]+) = \d", protos, re.MULTILINE))
+    reasons = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", comments)) - values - set(Code.__members__)
+    assert {"ORDER_NOT_FOUND", "REFUND_TOO_LARGE", "RESERVATION_NOT_FOUND", "CONTENT_REFUSED"} <= reasons
+    assert reasons <= set(http_errors.FORMS)
+
+
 def test_every_problem_of_a_request_has_a_text() -> None:
-    found = problems(body) | problems(requests)
+    modules = (body, requests, queries, purchases, payers, billing, wallet)
+    found = set().union(*map(problems, modules))
     assert {"unknown", "unsupported", "range", "characters"} <= found
     assert {f"INVALID_REQUEST.{problem}" for problem in found} <= set(messages.TEXTS)
 

@@ -1,16 +1,14 @@
-"""The chat and billing services, over gRPC."""
+"""The chat service."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
 
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from services.gateway import convert
-from services.gateway.domain import Completed, Event, Model, Question, Started, Wallet
+from services.gateway.clients.health import demand_serving
+from services.gateway.domain import Completed, Event, Model, Question, Started
 from services.gateway.errors import TurnTimeoutError
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, ServiceError, UnavailableError
@@ -74,53 +72,8 @@ class ChatClient:
 
     async def check(self) -> None:
         """Ask the service whether it serves."""
-        await _check(self._peer)
-
-
-class BillingClient:
-    """Asks the billing service."""
-
-    def __init__(self, peer: Peer) -> None:
-        """Use this peer."""
-        self._peer = peer
-        self._stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
-
-    async def open(self, user_id: str) -> None:
-        """Open the user's wallet with its trial credit, unless it is open.
-
-        Raises:
-            ServiceError: As billing.proto documents, or UnavailableError.
-        """
-        request = billing_pb2.OpenWalletRequest(user_id=user_id)
-        await self._peer.unary(self._stub.OpenWallet, request, timeout_s=_TIMEOUT_S)
-
-    async def wallet(self, user_id: str) -> Wallet:
-        """The user's wallet; an empty one for a user who has none yet.
-
-        Raises:
-            ServiceError: As billing.proto documents, or UnavailableError.
-        """
-        request = billing_pb2.GetWalletRequest(user_id=user_id)
-        try:
-            response = await self._peer.unary(self._stub.GetWallet, request, timeout_s=_TIMEOUT_S)
-        except ServiceError as error:
-            if error.wire_reason == "WALLET_NOT_FOUND":
-                return Wallet()
-            raise
-        return convert.wallet(response.wallet)
-
-    async def check(self) -> None:
-        """Ask the service whether it serves."""
-        await _check(self._peer)
+        await demand_serving(self._peer)
 
 
 def _broke_off() -> UnavailableError:
     return UnavailableError("The chat service broke off.", metadata={"service": "chat"}, retry_after_s=1)
-
-
-async def _check(peer: Peer) -> None:
-    # The stub's types know its methods only on a synchronous channel.
-    stub: Any = health_pb2_grpc.HealthStub(peer.channel)
-    answer = await peer.unary(stub.Check, health_pb2.HealthCheckRequest(), timeout_s=_TIMEOUT_S)
-    if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise UnavailableError(f"The {peer.name} service is not serving.", metadata={"service": peer.name})
