@@ -1,4 +1,4 @@
-"""`queqiao serve chat`, `queqiao keys issue …`, `queqiao credit grant …`."""
+"""`queqiao serve chat`, `queqiao keys issue …`, `queqiao statement …`."""
 
 import importlib
 import sys
@@ -15,7 +15,7 @@ from services.runtime.errors import ServiceError, StartupError
 SERVICES = ("billing", "chat", "gateway", "moderation")
 
 app = typer.Typer(
-    help="鹊桥 Queqiao: serve a service, issue keys, grant credit. Configuration comes from the environment.",
+    help="鹊桥 Queqiao: serve a service, issue keys, keep the books. Configuration comes from the environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -16,6 +16,7 @@ from services.billing.money import yuan_from_micros
 CHINA = timezone(timedelta(hours=8))
 
 _MICROS_PER_FEN = 10_000
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -102,11 +103,13 @@ def day(text: str) -> date:
         BadParameter: There is no such day.
     """
     try:
-        if len(text) == len("YYYY-MM-DD"):
-            return date.fromisoformat(text)
+        # Python reads ISO 8601's other forms too, such as 2026-W45-1.
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
-        pass
-    raise typer.BadParameter(f"{text!r} is no day, such as 2026-11-30.")
+        found = None
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no day, such as 2026-11-30.")
+    return found
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

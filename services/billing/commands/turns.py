@@ -74,7 +74,7 @@ def _explained(receipt: billing_pb2.Receipt) -> str:
         ("turn", receipt.request_id),
         ("model", receipt.model),
         ("state", word(receipt, "state")),
-        ("outcome", word(receipt, "outcome")),
+        ("outcome", word(receipt, "outcome") if receipt.outcome else "-"),
         ("answered by", word(receipt, "source")),
         ("began", moment(receipt, "create_time")),
         ("closed", moment(receipt, "close_time")),

@@ -23,8 +23,9 @@ def queqiao(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_lists_every_services_commands() -> None:
     shown = queqiao("--help").stdout
-    for command in ("serve", "keys", "credit", "wallet"):
-        assert command in shown
+    commands = {words[1] for line in shown.splitlines() if len(words := line.split()) > 1}
+    assert commands >= {"serve", "keys", "credit", "wallet", "turns", "receipt", "usage", "statement"}
+    assert commands >= {"ledger", "costs", "prices", "orders"}
 
 
 @pytest.mark.parametrize(
@@ -33,12 +34,16 @@ def test_help_lists_every_services_commands() -> None:
         (("serve", "teapot"), "there is no service 'teapot'"),
         (("serve", "billing"), "DATABASE_URL is not set"),
         (("credit", "grant", "--user", "u", "--yuan", "a lot", "--request-id", "r"), "yuan"),
+        (("costs",), "The billing service does not answer"),
+        (("orders", "list", "--state", "lost"), "--state"),
+        (("prices", "rate", "--cny", "seven", "--source", "s"), "'seven' is no number such as 7.10"),
+        (("statement", "--user", "u", "--month", "November"), "'November' is no month, such as 2026-11"),
         (("--env-file", "nowhere.env", "keys", "issue", "--user", "u", "--name", "n"), "There is no file nowhere.env"),
         (("keys", "issue", "--user", "u", "--name", "n"), "DATABASE_URL"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_a_failing_status(arguments: tuple[str, ...], sentence: str) -> None:
-    ran = queqiao(*arguments, PORT="1")
+    ran = queqiao(*arguments, PORT="1", BILLING_TARGET="127.0.0.1:1", COLUMNS="200")
     assert ran.returncode != 0
     assert sentence in " ".join(ran.stderr.replace("│", " ").split())
     assert "Traceback" not in ran.stderr
