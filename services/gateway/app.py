@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from redis.asyncio import Redis
 from starlette.routing import Router
-from starlette.types import ASGIApp
 
 from services.gateway.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.admission import Gate, RateLimit, TurnSlots
@@ -33,11 +31,11 @@ from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
 from services.gateway.sealing import Sealer
 from services.gateway.sessions import Sessions
+from services.gateway.tracing import traced
 from services.gateway.wechat import WeChatLogin
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client
-from services.runtime.trace import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         metrics = GatewayMetrics(runtime.registry)
         routes = _routes(settings, accounts, redis, services, readiness, metrics)
         server = HttpServer(
-            _http(routes, metrics, runtime.telemetry),
+            traced(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), runtime.telemetry),
             host=settings.host,
             port=settings.port,
             drain_s=settings.drain_s,
@@ -139,18 +137,4 @@ def _routes(
             body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
         ),
-    )
-
-
-def _http(routes: Router, metrics: GatewayMetrics, telemetry: Telemetry) -> ASGIApp:
-    """The ASGI application."""
-    edge = Edge(routes, labels(routes), metrics, traced=telemetry.on)
-    if not telemetry.on:
-        return edge
-    return OpenTelemetryMiddleware(
-        edge,
-        excluded_urls="healthz,readyz",
-        tracer_provider=telemetry.provider,
-        # A span for each chunk of a stream would cost more than the chunk.
-        exclude_spans=["send", "receive"],
     )

@@ -14,29 +14,29 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "comes back.",
     ),
     "settled.completed": (
-        "回答完整，按 {input_tokens} 个输入和 {output_tokens} 个输出 token 收费 {charged} 元。",
+        "回答完整，按 {input_tokens} 个输入和 {output_tokens} 个输出词元收费 {charged} 元。",
         "The answer is whole: {input_tokens} input and {output_tokens} output tokens cost CNY {charged}.",
     ),
     "settled.cancelled": (
-        "您中途停止了回答或断开了连接：只收取停止前已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出 "
-        "token），共 {charged} 元。",
+        "您中途停止了回答或断开了连接：只收取停止前已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出"
+        "词元），共 {charged} 元。",
         "You stopped the answer or went away: only what had been produced until then ({input_tokens} input and "
         "{output_tokens} output tokens) was charged, CNY {charged}.",
     ),
     "settled.failed": (
-        "模型或服务中途出错：只收取出错前已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出 token），"
+        "模型或服务中途出错：只收取出错前已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出词元），"
         "共 {charged} 元。",
         "The model or a service failed on the way: only what had been produced until then ({input_tokens} input and "
         "{output_tokens} output tokens) was charged, CNY {charged}.",
     ),
     "settled.refused": (
-        "回答未通过内容审核而中止：只收取中止前模型已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出 "
-        "token），共 {charged} 元。",
+        "回答未通过内容审核而中止：只收取中止前模型已产生的部分（{input_tokens} 个输入和 {output_tokens} 个输出"
+        "词元），共 {charged} 元。",
         "Moderation refused the answer: only what the model had produced until then ({input_tokens} input and "
         "{output_tokens} output tokens) was charged, CNY {charged}.",
     ),
     "settled": (
-        "按 {input_tokens} 个输入和 {output_tokens} 个输出 token 收费 {charged} 元。",
+        "按 {input_tokens} 个输入和 {output_tokens} 个输出词元收费 {charged} 元。",
         "{input_tokens} input and {output_tokens} output tokens cost CNY {charged}.",
     ),
     "settled.nothing": (

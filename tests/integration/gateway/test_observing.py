@@ -5,6 +5,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
+from yarl import URL
 
 from services.runtime.trace import Telemetry
 from tests.integration.gateway.conftest import Gateway, StartGateway
@@ -41,6 +42,20 @@ async def test_spans_join_http_and_grpc(start_gateway: StartGateway) -> None:
     assert call.parent.span_id == server[0].context.span_id
     assert f"{server[0].context.trace_id:032x}" == TRACE
     assert gateway.chat.traceparents[0][3:35] == TRACE
+
+
+async def test_spans_hold_no_query_strings_and_requests_keep_theirs(start_gateway: StartGateway) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    gateway = await start_gateway(Telemetry(provider))
+    url = URL(f"{gateway.url}/v1/payments/wechatpay/notify?openid=a-payer&x=%ff", encoded=True)
+    async with gateway.http.post(url, data=b"{}") as answer:
+        assert answer.status == 204
+    assert gateway.payments.callbacks[0].query["openid"] == "a-payer"
+    server = [span for span in exporter.get_finished_spans() if span.kind is SpanKind.SERVER]
+    assert [span.name for span in server] == ["POST /v1/payments/wechatpay/notify"]
+    assert "a-payer" not in str(dict(server[0].attributes or {}))
 
 
 async def test_requests_are_counted_by_route_and_status(start_gateway: StartGateway) -> None:
