@@ -74,6 +74,7 @@ _NEEDS = {
         "BODY_BYTES_MAX",
         "TURN_TIMEOUT_S",
         "TRUSTED_PROXIES",
+        "CALLBACKS_MAX",
     ),
 }
 

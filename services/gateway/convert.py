@@ -117,6 +117,9 @@ def price(price: billing_pb2.ModelPrice) -> ModelPrice:
         output_usd_micros_per_million=price.output_usd_micros_per_million,
         markup_basis_points=price.markup_basis_points,
         cny_micros_per_usd=price.cny_micros_per_usd,
+        input_micros_per_million=price.input_micros_per_million,
+        cached_input_micros_per_million=price.cached_input_micros_per_million,
+        output_micros_per_million=price.output_micros_per_million,
         effective_s=price.effective_time.seconds if price.HasField("effective_time") else None,
     )
 

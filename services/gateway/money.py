@@ -1,4 +1,4 @@
-"""Amounts as people read them, and the one rounding. Pure. Money is int micro-yuan (CNY × 10⁻⁶), or int fen."""
+"""Amounts as people read them. Pure. Money is int micro-yuan (CNY × 10⁻⁶), or int fen."""
 
 _MICROS_PER_YUAN = 1_000_000
 _MICROS_PER_FEN = 10_000
@@ -14,8 +14,3 @@ def yuan(micros: int) -> str:
 def yuan_of_fen(fen: int) -> str:
     """An exact decimal of yuan: 1420 is "14.20"."""
     return yuan(fen * _MICROS_PER_FEN)
-
-
-def round_half_up(numerator: int, denominator: int) -> int:
-    """The integer nearest to a fraction that is not negative; a half goes up: 4/10 is 0, 5/10 is 1."""
-    return (2 * numerator + denominator) // (2 * denominator)

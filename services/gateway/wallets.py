@@ -6,8 +6,6 @@ Times are whole seconds since 1970 UTC.
 
 from dataclasses import dataclass
 
-from services.gateway.money import round_half_up
-
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
@@ -32,12 +30,11 @@ class ModelPrice:
     output_usd_micros_per_million: int
     markup_basis_points: int
     cny_micros_per_usd: int
+    # What a user pays for a million tokens, in micro-yuan.
+    input_micros_per_million: int
+    cached_input_micros_per_million: int
+    output_micros_per_million: int
     effective_s: int | None = None
-
-    def micros_per_million(self, usd_micros_per_million: int) -> int:
-        """Micro-yuan for a million tokens at this price and with its markup, rounded half up once."""
-        numerator = usd_micros_per_million * self.cny_micros_per_usd * (10_000 + self.markup_basis_points)
-        return round_half_up(numerator, 1_000_000 * 10_000)
 
 
 @dataclass(frozen=True, slots=True)

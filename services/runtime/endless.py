@@ -12,7 +12,7 @@ class EndlessCalls:
 
     def __init__(self) -> None:
         """Begin without calls."""
-        self._draining = False
+        self._draining = asyncio.Event()
         self._waiting: set[asyncio.Task[object]] = set()
 
     async def requests(self, call: AsyncIterator[RequestT]) -> AsyncGenerator[RequestT]:
@@ -20,12 +20,12 @@ class EndlessCalls:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served by a task")
-        while not self._draining:
+        while not self._draining.is_set():
             self._waiting.add(task)
             try:
                 request = await anext(call, None)
             except asyncio.CancelledError:
-                if not self._draining:
+                if not self._draining.is_set():
                     raise
                 task.uncancel()
                 return
@@ -37,6 +37,6 @@ class EndlessCalls:
 
     def drain(self) -> None:
         """End those that wait for a request now, and the others once they have answered theirs."""
-        self._draining = True
+        self._draining.set()
         for task in self._waiting:
             task.cancel()

@@ -9,13 +9,14 @@ from queqiao.billing.v1 import billing_pb2, books_pb2
 from services.billing.books.domain import Costs, Transaction, UsageLine, Verification
 from services.billing.domain import Kind, Reservation, Source, State
 from services.billing.prices import ListedPrice
-from services.billing.pricing import Price
+from services.billing.pricing import Price, Usage
 from services.runtime.errors import InvalidRequestError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ID_RULE = "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
 _ENTRY = re.compile(r"[1-9][0-9]{0,17}")
 _PAGE_DEFAULT, _PAGE_MAX = 50, 1_000
+_MILLION = 1_000_000
 _TEXT_MAX = 200
 _SPAN_MAX = timedelta(days=366)
 _USD_MICROS_MAX = 10_000_000_000
@@ -190,6 +191,10 @@ def model_price(model: str, price: Price, effective_at: datetime | None = None) 
         output_usd_micros_per_million=price.output_usd_micros,
         markup_basis_points=price.markup_basis_points,
         cny_micros_per_usd=price.cny_micros_per_usd,
+        input_micros_per_million=price.cost(Usage(_MILLION, 0)),
+        cached_input_micros_per_million=price.cost(Usage(_MILLION, 0, _MILLION)),
+        output_micros_per_million=price.cost(Usage(0, _MILLION)),
+        own_model=price.own_model,
         effective_time=timestamp(effective_at) if effective_at else None,
     )
 

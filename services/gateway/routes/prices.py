@@ -69,9 +69,9 @@ def _price(price: ModelPrice) -> dict[str, Any]:
         **terms(price),
         "effective": price.effective_s,
         "currency": "CNY",
-        "input_micros_per_million": price.micros_per_million(price.input_usd_micros_per_million),
-        "cached_input_micros_per_million": price.micros_per_million(price.cached_input_usd_micros_per_million),
-        "output_micros_per_million": price.micros_per_million(price.output_usd_micros_per_million),
+        "input_micros_per_million": price.input_micros_per_million,
+        "cached_input_micros_per_million": price.cached_input_micros_per_million,
+        "output_micros_per_million": price.output_micros_per_million,
     }
 
 

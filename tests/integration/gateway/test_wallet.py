@@ -16,6 +16,9 @@ PRICE = billing_pb2.ModelPrice(
     output_usd_micros_per_million=600_000,
     markup_basis_points=2_000,
     cny_micros_per_usd=7_100_000,
+    input_micros_per_million=1_278_000,
+    cached_input_micros_per_million=639_000,
+    output_micros_per_million=5_112_000,
 )
 TERMS = {
     "model": "gpt-4o-mini",

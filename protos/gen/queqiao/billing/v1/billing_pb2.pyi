@@ -982,6 +982,10 @@ class ModelPrice(_message.Message):
     MARKUP_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     CNY_MICROS_PER_USD_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    INPUT_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    OUTPUT_MICROS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    OWN_MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model; "*" is every model without a price of its own."""
     input_usd_micros_per_million: _builtins.int
@@ -994,6 +998,14 @@ class ModelPrice(_message.Message):
     """Our markup, in basis points (1/100 of a percent)."""
     cny_micros_per_usd: _builtins.int
     """The exchange rate, in micro-yuan for a dollar."""
+    input_micros_per_million: _builtins.int
+    """What a million tokens sent cost a user, in micro-yuan: with the markup, rounded as a turn's price is."""
+    cached_input_micros_per_million: _builtins.int
+    """What a million tokens sent cost a user when the provider had cached them, in micro-yuan."""
+    output_micros_per_million: _builtins.int
+    """What a million tokens that came back cost a user, in micro-yuan."""
+    own_model: _builtins.bool
+    """True for a model of our own, which costs us nothing by the token."""
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
         """Since when the price holds. Absent on a receipt."""
@@ -1008,10 +1020,14 @@ class ModelPrice(_message.Message):
         markup_basis_points: _builtins.int = ...,
         cny_micros_per_usd: _builtins.int = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        input_micros_per_million: _builtins.int = ...,
+        cached_input_micros_per_million: _builtins.int = ...,
+        output_micros_per_million: _builtins.int = ...,
+        own_model: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_usd_micros_per_million", b"cached_input_usd_micros_per_million", "cny_micros_per_usd", b"cny_micros_per_usd", "effective_time", b"effective_time", "input_usd_micros_per_million", b"input_usd_micros_per_million", "markup_basis_points", b"markup_basis_points", "model", b"model", "output_usd_micros_per_million", b"output_usd_micros_per_million"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_micros_per_million", b"cached_input_micros_per_million", "cached_input_usd_micros_per_million", b"cached_input_usd_micros_per_million", "cny_micros_per_usd", b"cny_micros_per_usd", "effective_time", b"effective_time", "input_micros_per_million", b"input_micros_per_million", "input_usd_micros_per_million", b"input_usd_micros_per_million", "markup_basis_points", b"markup_basis_points", "model", b"model", "output_micros_per_million", b"output_micros_per_million", "output_usd_micros_per_million", b"output_usd_micros_per_million", "own_model", b"own_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
