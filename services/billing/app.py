@@ -65,8 +65,8 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
         sweeper = Sweeper(store, writer, every_s=settings.sweep_every_s)
         await stack.enter_async_context(running(sweeper.run()))
         await stack.enter_async_context(running(prices.keep_fresh()))
-        if settings.exchange_rate_url:
-            rates = RateJob(prices, settings.exchange_rate_url, every_s=settings.exchange_rate_refresh_s)
+        if rate_url := settings.exchange_rate_url.get_secret_value():
+            rates = RateJob(prices, rate_url, every_s=settings.exchange_rate_refresh_s)
             await stack.enter_async_context(running(rates.run()))
         verifier, costs = Verifier(pool), CostReader(pool)
         await stack.enter_async_context(running(CostGauge(costs, runtime.registry).run()))
@@ -99,4 +99,4 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
 def _stale_after_s(settings: BillingSettings) -> float:
     if settings.exchange_rate_stale_after_s is not None:
         return settings.exchange_rate_stale_after_s
-    return _STALE_AFTER_S if settings.exchange_rate_url else 0.0
+    return _STALE_AFTER_S if settings.exchange_rate_url.get_secret_value() else 0.0

@@ -20,8 +20,10 @@ class BillingSettings(PaymentSettings):
     waiting_max: int = Field(default=10_000, ge=1, description="Most writes that may wait; more are turned away.")
     sweep_every_s: float = Field(default=5.0, gt=0, description="How often overdue reservations are released.")
     prices_refresh_s: float = Field(default=5.0, gt=0, description="How often the price book is read again.")
-    exchange_rate_url: str = Field(
-        default="", description="Rate service that answers {base: USD, rates: {CNY: …}}; empty: rates are set by hand."
+    # It may carry a key.
+    exchange_rate_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Rate service that answers {base: USD, rates: {CNY: …}}; empty: rates are set by hand.",
     )
     exchange_rate_refresh_s: float = Field(default=3600.0, gt=0, description="How often it is asked.")
     exchange_rate_stale_after_s: float | None = Field(

@@ -47,8 +47,13 @@ class RateJob:
         while True:
             try:
                 await self.refresh()
-            except (RateError, UnavailableError, httpx.HTTPError, TimeoutError) as error:
-                log.warning("exchange rate not refreshed", error=type(error).__name__, reason=str(error)[:200])
+            except (RateError, UnavailableError) as error:
+                log.warning("exchange rate not refreshed", error=type(error).__name__, reason=str(error))
+            except httpx.HTTPStatusError as error:
+                log.warning("exchange rate not refreshed", status=error.response.status_code)
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+                # Without its text, which may name the URL: with some services a key is part of it.
+                log.warning("exchange rate not refreshed", error=type(error).__name__)
             except Exception:
                 # The job must outlive anything.
                 log.exception("exchange rate not refreshed")

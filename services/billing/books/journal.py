@@ -1,4 +1,4 @@
-"""Reads the journal entry by entry and proves it. Pure.
+"""Reads the journal entry by entry, and charged turns one by one, and proves them. Pure.
 
 The entries of all chains are fed in the order of chain and position; what is wrong is collected, at most a hundred
 findings of each check.
@@ -18,6 +18,7 @@ from services.billing.domain import (
     PROVIDERS,
     REVENUE,
     Kind,
+    Reservation,
     Transfer,
     wallet_account,
 )
@@ -113,6 +114,8 @@ class JournalCheck:
             )
         if (transfer.wallet_balance is None) == (wallet in expected):
             self._findings.add(Check.BALANCE, subject, "The wallet's balance after it is missing, or out of place.")
+        if (transfer.wallet_balance or 0) < 0:
+            self._findings.add(Check.PROJECTION, subject, f"It leaves wallet {transfer.user_id} below zero.")
 
     def _chain(self, subject: str, transfer: Transfer, link: Link, at: datetime) -> None:
         head = self._heads.get(link.chain_id, Head(link.chain_id))
@@ -129,6 +132,19 @@ class JournalCheck:
             )
         # Goes on from what is stored, so that one change is one finding.
         self._heads[link.chain_id] = Head(link.chain_id, link.position, link.sha256)
+
+
+def check_turn(turn: Reservation, findings: Findings) -> None:
+    """Recompute what a charged turn costs from its tokens and its price: its receipt must explain its charge."""
+    subject = f"reservation {turn.user_id}/{turn.request_id}"
+    if turn.usage is None:
+        findings.add(Check.RESERVATION, subject, f"It was charged {turn.charged} and says no tokens.")
+        return
+    expected = min(turn.price.cost(turn.usage), turn.amount)
+    if turn.charged != expected:
+        findings.add(
+            Check.RESERVATION, subject, f"It was charged {turn.charged}; its tokens and its price come to {expected}."
+        )
 
 
 def _system_accounts() -> list[str]:

@@ -9,7 +9,6 @@ from services.billing.books import convert
 from services.billing.books.costs import CostReader
 from services.billing.books.verifier import Verifier
 from services.billing.prices import PriceBook
-from services.runtime.errors import UnavailableError
 
 
 class BooksServicer(books_pb2_grpc.BooksServiceServicer):
@@ -25,10 +24,7 @@ class BooksServicer(books_pb2_grpc.BooksServiceServicer):
         self, request: books_pb2.VerifyLedgerRequest, context: Any
     ) -> books_pb2.VerifyLedgerResponse:
         """Prove the ledger."""
-        found = await self._verifier.verify()
-        if found is None:
-            raise UnavailableError("The ledger is being verified by another process; try again shortly.")
-        return convert.verification(found)
+        return convert.verification(await self._verifier.verify())
 
     async def GetCosts(  # noqa: N802
         self, request: books_pb2.GetCostsRequest, context: Any

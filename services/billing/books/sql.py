@@ -51,6 +51,8 @@ SELECT user_id, request_id, expires_at FROM reservations
 WHERE state = 'reserved' AND expires_at < now() - make_interval(secs => $2) ORDER BY expires_at LIMIT $1
 """
 
+CHARGED_TURNS = "SELECT * FROM reservations WHERE charged_micros IS NOT NULL"
+
 # What every record must have moved, against what the journal moved.
 RECORDS = """
 WITH expected AS (
@@ -84,11 +86,17 @@ WHERE refunded_fen <> coalesce(fen, 0) LIMIT $1
 
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('billing.verify'))"
 
-# A user's statement, the newest first.
+# A user's statement, the newest first. A span of time begins with the first entry that is not before it, and ends before
+# the first that is not within it: entries of two processes whose clocks differ stay in the order of their balances.
 TRANSACTIONS = """
-SELECT id, kind, amount_micros, credit_account, wallet_balance_micros, request_id, created_at FROM transfers
-WHERE user_id = $1 AND wallet_balance_micros IS NOT NULL AND id < $2
-    AND created_at >= coalesce($3, '-infinity'::timestamptz) AND created_at < coalesce($4, 'infinity'::timestamptz)
+WITH wallet AS (
+    SELECT id, kind, amount_micros, credit_account, wallet_balance_micros, request_id, created_at FROM transfers
+    WHERE user_id = $1 AND wallet_balance_micros IS NOT NULL
+)
+SELECT * FROM wallet
+WHERE id < $2
+    AND ($3::timestamptz IS NULL OR id >= (SELECT min(id) FROM wallet WHERE created_at >= $3))
+    AND ($4::timestamptz IS NULL OR id < coalesce((SELECT min(id) FROM wallet WHERE created_at >= $4), $2))
 ORDER BY id DESC LIMIT $5
 """
 
@@ -101,7 +109,8 @@ FROM reservations WHERE user_id = $1 AND closed_at >= $2 AND closed_at < $3 AND 
 GROUP BY day, model ORDER BY day DESC, model
 """
 
-# A turn ends at most a day after it began, so its begin tells where in the table it can be.
+# A reservation holds for a day at most, so a turn's begin tells where in the table it can be. The second day is for
+# turns that were settled late, before the sweeper came by.
 COSTS = """
 SELECT count(*) AS questions,
     count(*) FILTER (WHERE source = 'cache') AS cached_questions,
@@ -109,6 +118,6 @@ SELECT count(*) AS questions,
     coalesce(sum(provider_cost_micros), 0) AS provider_cost,
     coalesce(sum(charged_micros) FILTER (WHERE state = 'settled'), 0) AS revenue
 FROM reservations
-WHERE created_at >= $1::timestamptz - interval '1 day' AND created_at < $2 AND closed_at >= $1 AND closed_at < $2
+WHERE created_at >= $1::timestamptz - interval '2 days' AND created_at < $2 AND closed_at >= $1 AND closed_at < $2
     AND state IN ('settled', 'reversed')
 """

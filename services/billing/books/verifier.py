@@ -1,20 +1,22 @@
 """Proves the ledger, in one snapshot of the database."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import asyncpg
 
 from services.billing import rows
 from services.billing.books import sql
 from services.billing.books.domain import Check, Verification
-from services.billing.books.journal import FINDINGS_MAX, Findings, JournalCheck
+from services.billing.books.journal import FINDINGS_MAX, Findings, JournalCheck, check_turn
 from services.billing.chain import Head, Link
 from services.billing.domain import Kind, Transfer
 from services.billing.store import AWAY
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import Connection
 
-_PREFETCH = 2_000
+# Rows that are checked without a pause. Turns are served by the same event loop, and wait for no more than these.
+_PREFETCH = 200
 # Everything is read: a large ledger takes its time.
 _TIMEOUT_S = 1_800.0
 # The sweeper frees what is overdue within seconds.
@@ -30,21 +32,34 @@ class Verifier:
         """Read from this pool."""
         self._pool = pool
 
-    async def verify(self, *, unless_running: bool = False) -> Verification | None:
-        """Verify; None when `unless_running` and another process does so now.
+    async def verify(self) -> Verification:
+        """Verify, whoever else does.
 
         Raises:
             UnavailableError: The database does not answer.
         """
+        async with self._snapshot() as connection:
+            # Held where it is free, so that nothing begins in the background meanwhile.
+            await connection.fetchval(sql.TRY_LOCK)
+            return await _verify(connection)
+
+    async def verify_unless_running(self) -> Verification | None:
+        """Verify; None when another process does so now.
+
+        Raises:
+            UnavailableError: The database does not answer.
+        """
+        async with self._snapshot() as connection:
+            return await _verify(connection) if await connection.fetchval(sql.TRY_LOCK) else None
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
         try:
             async with (
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
-                free = await connection.fetchval(sql.TRY_LOCK)
-                if unless_running and not free:
-                    return None
-                return await _verify(connection)
+                yield connection
         except AWAY:
             raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None
 
@@ -58,13 +73,15 @@ async def _verify(connection: Connection) -> Verification:
             continue
         link = Link(row["chain_id"], row["position"], row["sha256"])
         journal.feed(row["id"], _transfer(row), link, row["created_at"])
-    heads = {row["chain_id"]: rows.head(row) for row in await connection.fetch(sql.CHAINS)}
+    heads = {row["chain_id"]: rows.head(row) for row in await connection.fetch(sql.CHAINS, timeout=_TIMEOUT_S)}
     journal.end(heads)
     await _projections(connection, findings)
+    async for row in connection.cursor(sql.CHARGED_TURNS, prefetch=_PREFETCH, timeout=_TIMEOUT_S):
+        check_turn(rows.reservation(row), findings)
     await _records(connection, findings)
     return Verification(
         transfers=journal.entries,
-        wallets=await connection.fetchval(sql.WALLETS_COUNT),
+        wallets=await connection.fetchval(sql.WALLETS_COUNT, timeout=_TIMEOUT_S),
         balances=dict(journal.balances),
         heads=tuple((head.chain_id, head.length, head.sha256) for head in _sorted(heads)),
         findings=findings.all,

@@ -1,6 +1,7 @@
 """Verifies the ledger now and then, and says how it is."""
 
 import asyncio
+import math
 import time
 
 import structlog
@@ -21,6 +22,8 @@ class LedgerWatch:
         self._verifier = verifier
         self._every_s = every_s
         self._ok = Gauge("queqiao_ledger_ok", "1 when the last verification found nothing, else 0.", registry=registry)
+        # Whoever has not verified yet says neither; a 0 would be an alarm.
+        self._ok.set(math.nan)
         self._findings = Gauge(
             "queqiao_ledger_findings", "Findings of the last verification.", ["check"], registry=registry
         )
@@ -45,7 +48,7 @@ class LedgerWatch:
     async def look(self) -> None:
         """Verify once, unless another process does."""
         begin = time.perf_counter()
-        found = await self._verifier.verify(unless_running=True)
+        found = await self._verifier.verify_unless_running()
         if found is not None:
             self._report(found, time.perf_counter() - begin)
 

@@ -95,3 +95,17 @@ async def test_costs_count_who_answered_and_what_it_cost_us(history: History) ->
 async def test_no_question_costs_nothing(history: History) -> None:
     costs = await CostReader(history.pool).costs(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC))
     assert (costs.questions, costs.per_thousand) == (0, 0)
+
+
+async def test_clocks_that_differ_do_not_tear_a_statement(history: History) -> None:
+    """Two processes write one wallet around midnight; the second one's clock is behind."""
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+    for number, seconds in enumerate((-2, 1, -1, 2)):
+        moment = History(history.pool, midnight + timedelta(seconds=seconds))
+        await moment.write(GrantCredit("dee", f"g{number}", 10 + number, ""))
+    reader = StatementReader(history.pool)
+    before = await reader.transactions("dee", end=midnight, limit=10)
+    after = await reader.transactions("dee", start=midnight, limit=10)
+    assert [line.amount for line in (*after, *before)] == [13, 12, 11, 10]
+    assert len(before) == 1
+    assert before[0].balance_after + sum(line.amount for line in after) == after[0].balance_after

@@ -12,9 +12,7 @@ from tests.integration.billing.books.conftest import History, Pool
 
 
 async def verified(pool: Pool) -> Verification:
-    found = await Verifier(pool).verify()
-    assert found is not None
-    return found
+    return await Verifier(pool).verify()
 
 
 async def tamper(pool: Pool, *statements: str) -> None:
@@ -59,6 +57,19 @@ async def test_a_ledger_with_some_history_is_clean_and_adds_up_to_zero(history: 
         (Check.CHAIN, "UPDATE chains SET sha256 = sha256(sha256)"),
         (Check.CHAIN, "DELETE FROM chains"),
         (Check.CHAIN, "UPDATE transfers SET position = 1000 WHERE position = 2"),
+        # Two entries that changed places, and an entry that was slipped in.
+        (
+            Check.CHAIN,
+            "UPDATE transfers SET position = -position WHERE kind IN ('topup', 'refund');"
+            "UPDATE transfers AS one SET position = -other.position, sha256 = other.sha256 FROM transfers AS other"
+            " WHERE (one.kind, other.kind) IN (('topup', 'refund'), ('refund', 'topup'))",
+        ),
+        (
+            Check.CHAIN,
+            "INSERT INTO transfers (debit_account, credit_account, amount_micros, kind, user_id, request_id,"
+            " wallet_balance_micros, chain_id, position, sha256)"
+            " SELECT 'promotions', 'wallet:bo', 9, 'grant', 'bo', 'x', 1000009, 1, length + 1, sha256 FROM chains",
+        ),
         (
             Check.BALANCE,
             "UPDATE transfers SET credit_account = 'wallet:bo' WHERE kind = 'topup'",
@@ -68,11 +79,15 @@ async def test_a_ledger_with_some_history_is_clean_and_adds_up_to_zero(history: 
         (Check.PROJECTION, "UPDATE wallets SET balance_micros = balance_micros + 1 WHERE user_id = 'bo'"),
         (Check.PROJECTION, "UPDATE wallets SET reserved_micros = 0 WHERE user_id = 'ann'"),
         (Check.PROJECTION, "DELETE FROM wallets WHERE user_id = 'bo'"),
+        (Check.PROJECTION, "UPDATE transfers SET wallet_balance_micros = -1 WHERE kind = 'refund'"),
         (
             Check.PROJECTION,
             "UPDATE transfers SET wallet_balance_micros = wallet_balance_micros + 1 WHERE kind = 'turn'",
         ),
         (Check.RESERVATION, "UPDATE reservations SET expires_at = now() - interval '1 hour' WHERE state = 'reserved'"),
+        (Check.RESERVATION, "UPDATE reservations SET used_output_tokens = 1 WHERE request_id = 't0'"),
+        (Check.RESERVATION, "UPDATE reservations SET used_input_tokens = NULL WHERE request_id = 't0'"),
+        (Check.RESERVATION, "UPDATE reservations SET cny_micros_per_usd = 7100000 WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET charged_micros = charged_micros - 1 WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET provider_cost_micros = 0 WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET state = 'settled' WHERE state = 'reversed'"),
@@ -88,6 +103,28 @@ async def test_tampering_is_found_and_named(history: History, check: Check, stat
     found = await verified(history.pool)
     assert check in {finding.check for finding in found.findings}, found.findings
     assert all(finding.subject and finding.message.endswith((".", "?")) for finding in found.findings)
+
+
+async def test_a_chain_that_vanished_whole_is_missed_in_wallets_and_records(history: History) -> None:
+    await tamper(history.pool, "DELETE FROM transfers", "DELETE FROM chains")
+    found = await verified(history.pool)
+    assert {finding.check for finding in found.findings} == {Check.PROJECTION, Check.RECORD}
+
+
+async def test_what_was_tampered_with_is_named(history: History) -> None:
+    entry = await history.pool.fetchval("SELECT id FROM transfers WHERE kind = 'grant'")
+    await tamper(
+        history.pool,
+        "UPDATE transfers SET amount_micros = 600000 WHERE kind = 'grant'",
+        "UPDATE wallets SET balance_micros = 1000007 WHERE user_id = 'bo'",
+    )
+    told = {(finding.check, finding.subject) for finding in (await verified(history.pool)).findings}
+    assert {
+        (Check.CHAIN, f"transfer {entry}"),
+        (Check.PROJECTION, f"transfer {entry}"),
+        (Check.PROJECTION, "wallet bo"),
+        (Check.RECORD, "request ann/gift"),
+    } <= told
 
 
 async def test_whoever_keeps_a_head_can_prove_that_a_whole_history_was_rewritten(history: History) -> None:
@@ -119,9 +156,9 @@ async def test_the_verifier_sees_one_moment_while_others_write(history: History)
 async def test_of_two_processes_only_one_verifies_in_the_background(history: History) -> None:
     async with history.pool.acquire() as other, other.transaction():
         await other.execute("SELECT pg_advisory_xact_lock(hashtext('billing.verify'))")
-        assert await Verifier(history.pool).verify(unless_running=True) is None
+        assert await Verifier(history.pool).verify_unless_running() is None
         # Whoever asks is answered nevertheless.
-        assert await Verifier(history.pool).verify() is not None
+        assert (await Verifier(history.pool).verify()).ok
 
 
 async def test_at_most_a_hundred_findings_of_a_kind_are_told(history: History) -> None:

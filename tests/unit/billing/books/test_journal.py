@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 
 from services.billing import chain
 from services.billing.books.domain import Check, Costs, Finding
-from services.billing.books.journal import FINDINGS_MAX, Findings, JournalCheck
+from services.billing.books.journal import FINDINGS_MAX, Findings, JournalCheck, check_turn
 from services.billing.chain import Head, Link
-from services.billing.domain import PROMOTIONS, PROVIDER_COST, PROVIDERS, REVENUE, Kind, Transfer, wallet_account
+from services.billing.domain import (
+    PROMOTIONS,
+    PROVIDER_COST,
+    PROVIDERS,
+    REVENUE,
+    Kind,
+    Reservation,
+    State,
+    Transfer,
+    wallet_account,
+)
+from services.billing.pricing import Price, Usage
 
 Row = tuple[int, Transfer, Link, datetime]
 
@@ -32,6 +43,9 @@ def histories(draw: st.DrawFn) -> tuple[list[Row], dict[int, Head]]:
         if kind is Kind.COST:
             transfer = Transfer(PROVIDER_COST, PROVIDERS, amount, kind, user, str(number))
         else:
+            if balances.get(user, 0) < amount:
+                # Nobody spends what is not there.
+                kind = Kind.GRANT
             balances[user] = balances.get(user, 0) + (amount if kind is Kind.GRANT else -amount)
             debit, credit = (PROMOTIONS, wallet) if kind is Kind.GRANT else (wallet, REVENUE)
             transfer = Transfer(debit, credit, amount, kind, user, str(number), balances[user])
@@ -90,6 +104,64 @@ def test_one_change_is_not_told_as_a_hundred(history: tuple[list[Row], dict[int,
     entry, transfer, link, moment = rows[0]
     rows[0] = (entry, transfer, replace(link, sha256=bytes(32)), moment)
     assert len(check(rows, heads)) <= 2
+
+
+tokens = st.integers(0, 10_000_000)
+
+
+@st.composite
+def charged_turns(draw: st.DrawFn) -> Reservation:
+    """A turn as the ledger's rules settle it: now and then its worst case is all that it can be charged."""
+    micros = st.integers(0, 10**10)
+    price = Price(
+        draw(micros), draw(micros), draw(micros), draw(st.integers(0, 10**6)), draw(st.integers(10**6, 10**8))
+    )
+    used = draw(tokens)
+    usage = Usage(used, draw(tokens), draw(st.integers(0, used)))
+    amount = price.worst_case(draw(tokens), draw(tokens))
+    return Reservation(
+        user_id="ann",
+        request_id="t",
+        input_sha256=b"",
+        model="m",
+        input_tokens=used,
+        max_output_tokens=usage.output,
+        amount=amount,
+        price=price,
+        created_at=_BEGIN,
+        expires_at=_BEGIN,
+        state=State.SETTLED,
+        usage=usage,
+        charged=min(price.cost(usage), amount),
+    )
+
+
+def found_in(turn: Reservation) -> list[Check]:
+    findings = Findings()
+    check_turn(turn, findings)
+    return [finding.check for finding in findings.all]
+
+
+@given(charged_turns())
+def test_a_turn_that_was_charged_what_it_used_is_clean(turn: Reservation) -> None:
+    assert found_in(turn) == []
+
+
+@given(charged_turns(), st.integers(-(10**9), 10**9).filter(bool))
+def test_a_micro_yuan_more_or_less_than_a_turn_used_is_found(turn: Reservation, more: int) -> None:
+    assert found_in(replace(turn, charged=(turn.charged or 0) + more)) == [Check.RESERVATION]
+
+
+@given(charged_turns())
+def test_a_charge_without_tokens_is_found(turn: Reservation) -> None:
+    assert found_in(replace(turn, usage=None)) == [Check.RESERVATION]
+
+
+def test_a_wallet_below_zero_is_found() -> None:
+    transfer = Transfer(wallet_account("ann"), REVENUE, 5, Kind.TURN, "ann", "t", -5)
+    link = chain.append(Head(1), transfer, _BEGIN)
+    found = check([(1, transfer, link, _BEGIN)], {1: Head(1, 1, link.sha256)})
+    assert [finding.check for finding in found] == [Check.PROJECTION]
 
 
 def test_findings_are_counted_by_check_and_told_up_to_a_bound() -> None:

@@ -62,8 +62,8 @@ class BooksServiceServicer:
     """
 
     def VerifyLedger(self, request, context):
-        """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes
-        about a second for every hundred thousand entries.
+        """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes a
+        few seconds for every hundred thousand entries.
 
         Errors: UNAVAILABLE with SERVICE_UNAVAILABLE.
         """

@@ -34,8 +34,8 @@ class BooksServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BooksServiceAsyncStub: ...
     VerifyLedger: _grpc.UnaryUnaryMultiCallable[_books_pb2.VerifyLedgerRequest, _books_pb2.VerifyLedgerResponse]
-    """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes
-    about a second for every hundred thousand entries.
+    """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes a
+    few seconds for every hundred thousand entries.
 
     Errors: UNAVAILABLE with SERVICE_UNAVAILABLE.
     """
@@ -61,8 +61,8 @@ class BooksServiceAsyncStub(BooksServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifyLedger: _aio.UnaryUnaryMultiCallable[_books_pb2.VerifyLedgerRequest, _books_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
-    """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes
-    about a second for every hundred thousand entries.
+    """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes a
+    few seconds for every hundred thousand entries.
 
     Errors: UNAVAILABLE with SERVICE_UNAVAILABLE.
     """
@@ -91,8 +91,8 @@ class BooksServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _books_pb2.VerifyLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_books_pb2.VerifyLedgerResponse, _abc.Awaitable[_books_pb2.VerifyLedgerResponse]]:
-        """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes
-        about a second for every hundred thousand entries.
+        """Recomputes the ledger from its first entry, in one snapshot, and says what it found. Reads everything: it takes a
+        few seconds for every hundred thousand entries.
 
         Errors: UNAVAILABLE with SERVICE_UNAVAILABLE.
         """
