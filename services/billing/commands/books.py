@@ -12,7 +12,7 @@ app = typer.Typer()
 ledger = typer.Typer(help="Prove that the ledger is right.", no_args_is_help=True)
 app.add_typer(ledger, name="ledger")
 
-# The service reads a hundred thousand entries in about a second.
+# The service reads a hundred thousand entries in a few seconds.
 _VERIFY_TIMEOUT_S = 3_600.0
 _DAYS_MAX = 366
 
