@@ -146,6 +146,7 @@ def offers(response: payments_pb2.ListPackagesResponse) -> Offers:
             names=(package.name_zh, package.name_en),
             tokens=package.tokens,
             amount_fen=package.amount_fen,
+            virtual_amount_fen=package.virtual_amount_fen or None,
             channels=_channels(package.channels),
         )
         for package in response.packages

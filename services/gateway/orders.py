@@ -23,12 +23,16 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Something that can be bought; its name is in Chinese and in English."""
+    """Something that can be bought; its name is in Chinese and in English.
+
+    Virtual payment has a price of its own; None: it cannot be paid so.
+    """
 
     id: str
     names: tuple[str, str]
     tokens: int
     amount_fen: int
+    virtual_amount_fen: int | None
     channels: tuple[str, ...]
 
 

@@ -86,8 +86,8 @@ WHERE refunded_fen <> coalesce(fen, 0) LIMIT $1
 
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('billing.verify'))"
 
-# A user's statement, the newest first. A span of time begins with the first entry that is not before it, and ends before
-# the first that is not within it: entries of two processes whose clocks differ stay in the order of their balances.
+# A user's statement, the newest first. A span of time begins with the first entry that is not before it, and ends
+# before the first that is not within it: entries of two processes whose clocks differ stay in order.
 TRANSACTIONS = """
 WITH wallet AS (
     SELECT id, kind, amount_micros, credit_account, wallet_balance_micros, request_id, created_at FROM transfers

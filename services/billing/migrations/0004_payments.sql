@@ -97,10 +97,12 @@ CREATE TABLE payment_incidents (
     provider     text        NOT NULL,
     problem      text        NOT NULL,
     out_trade_no text        NOT NULL,
+    -- The provider's number of the payment, or ours of the refund, that it is about; '' when it is about the order.
+    reference    text        NOT NULL,
     facts        jsonb       NOT NULL,
     seen_at      timestamptz NOT NULL DEFAULT now(),
     -- However often the provider repeats it.
-    UNIQUE (provider, problem, out_trade_no)
+    UNIQUE (provider, problem, out_trade_no, reference)
 );
 CREATE TRIGGER payment_incidents_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_incidents
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -100,8 +100,9 @@ class Callbacks:
         refund = await self._store.refund(status.out_refund_no)
         if refund is None:
             # Somebody refunded at the provider's own desk: the wallet must not keep, or get, the money unseen.
-            facts = {"refund": status.out_refund_no, "amount_fen": status.amount_fen}
-            return await self._settlement.incident(provider, REFUNDED_ELSEWHERE, status.out_trade_no, **facts)
+            return await self._settlement.incident(
+                provider, REFUNDED_ELSEWHERE, status.out_trade_no, status.out_refund_no, amount_fen=status.amount_fen
+            )
         order = await self._store.order(refund.out_trade_no)
         if (
             order is None

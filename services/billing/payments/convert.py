@@ -198,6 +198,7 @@ def package(offer: Offer) -> payments_pb2.Package:
         tokens=offer.package.tokens,
         amount_fen=offer.amount_fen,
         channels=channels(offer.channels),
+        virtual_amount_fen=(offer.package.virtual_amount_fen or 0) if Channel.VIRTUAL in offer.channels else 0,
     )
 
 

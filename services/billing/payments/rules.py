@@ -45,7 +45,7 @@ def pay(book: Book, wallet: Wallet, asked: PayOrder) -> Result:
 def hold(book: Book, wallet: Wallet, asked: HoldRefund, now: datetime) -> Result:
     """Hold the money of a refund."""
     if (known := book.refunds.get(asked.request_id)) is not None:
-        if known.input_sha256 != asked.sha256:
+        if known.user_id != asked.user_id or known.input_sha256 != asked.sha256:
             raise RequestConflictError.used_before()
         return Result(wallet, known.amount_micros, fresh=False)
     order = book.orders.get(asked.out_trade_no)

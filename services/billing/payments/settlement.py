@@ -70,20 +70,23 @@ class Settlement:
         if end is None:
             return True
         if status.amount_fen not in (0, refund.amount_fen):
-            facts = {"refund": refund.out_refund_no, "said_fen": status.amount_fen, "ours_fen": refund.amount_fen}
-            return await self.incident(provider, "other_refund_amount", refund.out_trade_no, **facts)
+            facts = {"said_fen": status.amount_fen, "ours_fen": refund.amount_fen}
+            number = refund.out_refund_no
+            return await self.incident(provider, "other_refund_amount", refund.out_trade_no, number, **facts)
         try:
             result = await self._writer.submit(EndRefund(refund.user_id, refund.out_refund_no, end, status.refund_id))
         except RequestConflictError:
             if end is RefundEnd.ABNORMAL:
                 # It has ended since: this is older news that came late.
                 return True
-            return await self.incident(provider, "refund_ended_twice", refund.out_trade_no, said=end.value)
+            return await self.incident(
+                provider, "refund_ended_twice", refund.out_trade_no, refund.out_refund_no, said=end.value
+            )
         if result.fresh:
             self._metrics.refunds.labels(end.value).inc()
             log.info("refund ended", out_refund_no=refund.out_refund_no, end=end.value)
         if end is RefundEnd.ABNORMAL:
-            await self.incident(provider, "refund_abnormal", refund.out_trade_no, refund=refund.out_refund_no)
+            await self.incident(provider, "refund_abnormal", refund.out_trade_no, refund.out_refund_no)
         return True
 
     async def close(self, order: Order, among: Iterable[OrderState] = _WAITING) -> None:
@@ -91,25 +94,28 @@ class Settlement:
         if await self._store.closed(order.out_trade_no, among) is not None:
             self._metrics.orders.labels(order.channel.value, "closed").inc()
 
-    async def incident(self, provider: PaymentProvider, problem: str, out_trade_no: str, **facts: object) -> bool:
-        """Write down what an operator must look at; always False."""
-        if await self._store.add_incident(provider.name, problem, out_trade_no, facts):
+    async def incident(
+        self, provider: PaymentProvider, problem: str, out_trade_no: str, reference: str = "", **facts: object
+    ) -> bool:
+        """Write down what an operator must look at, once for each payment or refund it is about; always False."""
+        if await self._store.add_incident(provider.name, problem, out_trade_no, facts, reference=reference):
             self._metrics.incidents.labels(provider.name, problem).inc()
-            log.error("payment incident", provider=provider.name, problem=problem, out_trade_no=out_trade_no, **facts)
+            about = {"provider": provider.name, "out_trade_no": out_trade_no, "reference": reference}
+            log.error("payment incident", problem=problem, **about, **facts)
         return False
 
     async def _credit(self, provider: PaymentProvider, order: Order, trade: Trade) -> bool:
         number = order.out_trade_no
         problem = mismatch(order, provider.channels, trade) or await self._objection(provider, order, trade)
-        facts = {"said_fen": trade.amount_fen, "ours_fen": order.amount_fen, "transaction_id": trade.transaction_id}
+        facts = {"said_fen": trade.amount_fen, "ours_fen": order.amount_fen}
         if problem is not None:
-            return await self.incident(provider, problem, number, **facts)
+            return await self.incident(provider, problem, number, trade.transaction_id, **facts)
         paid_at = trade.paid_at or datetime.now(UTC)
         payment = PayOrder(order.user_id, number, trade.amount_fen, trade.transaction_id, paid_at)
         try:
             result = await self._writer.submit(payment)
         except RequestConflictError:
-            return await self.incident(provider, "paid_twice", number, **facts)
+            return await self.incident(provider, "paid_twice", number, trade.transaction_id, **facts)
         if result.fresh:
             self._metrics.orders.labels(order.channel.value, "paid").inc()
             log.info("order paid", out_trade_no=number, amount_fen=trade.amount_fen)

@@ -148,7 +148,8 @@ INSERT INTO callbacks (provider, nonce, out_trade_no) VALUES ($1, $2, $3) ON CON
 FORGET_CALLBACKS = "DELETE FROM callbacks WHERE received_at < $1"
 
 ADD_INCIDENT = """
-INSERT INTO payment_incidents (provider, problem, out_trade_no, facts) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO payment_incidents (provider, problem, out_trade_no, reference, facts) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
 """
 INCIDENT_SEEN = """
 SELECT EXISTS (SELECT FROM payment_incidents WHERE provider = $1 AND problem = $2 AND out_trade_no = $3)

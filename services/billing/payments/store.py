@@ -20,6 +20,9 @@ from services.runtime.errors import UnavailableError
 _FIRST_QUERY_S = 15.0
 _QUERY_S_MAX = 3600.0
 
+# asyncpg finds a connection that was cut at the wrong moment in a state that it calls its own fault.
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 log = structlog.get_logger()
 
 
@@ -122,11 +125,13 @@ class PaymentStore:
         with _answering():
             await self._pool.execute(sql.FORGET_CALLBACKS, before)
 
-    async def add_incident(self, provider: str, problem: str, out_trade_no: str, facts: Mapping[str, object]) -> bool:
+    async def add_incident(
+        self, provider: str, problem: str, out_trade_no: str, facts: Mapping[str, object], *, reference: str = ""
+    ) -> bool:
         """Write down what does not fit; False when it was known."""
         with _answering():
             done = await self._pool.execute(
-                sql.ADD_INCIDENT, provider, problem, out_trade_no, json.dumps(facts, default=str)
+                sql.ADD_INCIDENT, provider, problem, out_trade_no, reference, json.dumps(facts, default=str)
             )
         return done.endswith(" 1")
 
@@ -171,6 +176,6 @@ class PaymentStore:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except _AWAY as error:
         log.error("payments cannot be read or written", error=type(error).__name__)
         raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None

@@ -83,6 +83,7 @@ def _package(package: Package, language: Language) -> dict[str, Any]:
         "tokens": package.tokens,
         "amount_fen": package.amount_fen,
         "amount": yuan_of_fen(package.amount_fen),
+        "virtual_amount_fen": package.virtual_amount_fen,
         "currency": "CNY",
         "channels": list(package.channels),
     }

@@ -19,6 +19,7 @@ async def test_packages_are_named_in_the_users_language(gateway: Gateway) -> Non
         payments_pb2.Package(
             package_id="starter", name_zh="入门包", name_en="Starter", tokens=1_000_000, amount_fen=1420,
             channels=[payments_pb2.PAYMENT_CHANNEL_JSAPI_V2, payments_pb2.PAYMENT_CHANNEL_VIRTUAL],
+            virtual_amount_fen=1500,
         )
     ]  # fmt: skip
     status, answer = await gateway.get("/v1/packages")
@@ -33,6 +34,7 @@ async def test_packages_are_named_in_the_users_language(gateway: Gateway) -> Non
                 "tokens": 1_000_000,
                 "amount_fen": 1420,
                 "amount": "14.20",
+                "virtual_amount_fen": 1500,
                 "currency": "CNY",
                 "channels": ["jsapi_v2", "virtual"],
             }

@@ -168,6 +168,7 @@ class Package(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     AMOUNT_FEN_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    VIRTUAL_AMOUNT_FEN_FIELD_NUMBER: _builtins.int
     package_id: _builtins.str
     """Its id."""
     name_zh: _builtins.str
@@ -178,6 +179,10 @@ class Package(_message.Message):
     """How many tokens it is measured by, at the package price."""
     amount_fen: _builtins.int
     """What it costs now, in fen; the wallet receives the same."""
+    virtual_amount_fen: _builtins.int
+    """What it costs in the channel VIRTUAL, in fen, as it is registered with WeChat; the wallet receives the same. 0: it
+    cannot be paid so.
+    """
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[Global___PaymentChannel.ValueType]:
         """The ways in which it can be paid."""
@@ -191,10 +196,11 @@ class Package(_message.Message):
         tokens: _builtins.int = ...,
         amount_fen: _builtins.int = ...,
         channels: _abc.Iterable[Global___PaymentChannel.ValueType] | None = ...,
+        virtual_amount_fen: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "channels", b"channels", "name_en", b"name_en", "name_zh", b"name_zh", "package_id", b"package_id", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "channels", b"channels", "name_en", b"name_en", "name_zh", b"name_zh", "package_id", b"package_id", "tokens", b"tokens", "virtual_amount_fen", b"virtual_amount_fen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
