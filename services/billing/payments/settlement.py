@@ -108,6 +108,9 @@ class Settlement:
         number = order.out_trade_no
         problem = mismatch(order, provider.channels, trade) or await self._objection(provider, order, trade)
         facts = {"said_fen": trade.amount_fen, "ours_fen": order.amount_fen}
+        if problem == REFUNDED_ELSEWHERE:
+            # It is written down: the money went back, and must not be in the wallet as well.
+            return False
         if problem is not None:
             return await self.incident(provider, problem, number, trade.transaction_id, **facts)
         paid_at = trade.paid_at or datetime.now(UTC)
