@@ -1,4 +1,4 @@
-"""`make bench`: measures the whole mesh against a simulated provider and prints what it found.
+"""`make bench`: measures the whole mesh against a simulated provider, then the ledger alone, and prints what it found.
 
 Everything runs on this machine, in processes that this one starts and stops: the provider, the mesh with its own
 PostgreSQL and Redis, and a load generator for each window.
@@ -11,13 +11,13 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 
-from bench import machine, report
+from bench import ledger, machine, report
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -50,6 +50,7 @@ class Scale:
     idle_s: float
     burst_s: float
     concurrency: int
+    ledger: tuple[ledger.Load, ...]
 
     def windows(self) -> list[Window]:
         """The windows in order: the baselines first, the heaviest last."""
@@ -98,8 +99,10 @@ async def run(scale: Scale, users: int) -> bool:
             keys = await log_in(mesh.url, users)
             runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed=0)
             results = await _measure_all(runner, scale.windows())
+    written = await ledger.measure(_STATE, scale.ledger, progress=_say)
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
+    print("\n" + ledger.render(written))
     content: dict[str, object] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),
@@ -107,6 +110,7 @@ async def run(scale: Scale, users: int) -> bool:
         "users": users,
         "limits_raised": _LIMITS,
         "results": [measured.as_json() for measured in results],
+        "ledger": [asdict(measured) for measured in written],
         "discarded": [measured.as_json() for measured in runner.discarded],
         "added_first_content_ms": {
             f"{m.window.shape} {m.window.qps or ''}".strip(): report.added_ms(m, baselines[m.window.shape])
@@ -141,7 +145,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="of each realistic window")
     parser.add_argument("--users", type=int, default=32)
     options = parser.parse_args()
-    usual = Scale((25, 50), 4, 4, 3, 32) if options.quick else Scale((25, 50, 100, 200), 8, 12, 6, 64)
+    loads = tuple(ledger.loads(quick=options.quick))
+    usual = Scale((25, 50), 4, 4, 3, 32, loads) if options.quick else Scale((25, 50, 100, 200), 8, 12, 6, 64, loads)
     try:
         rates = tuple(float(rate) for rate in options.rates.split(",")) if options.rates else usual.rates
     except ValueError:
@@ -149,7 +154,7 @@ def main() -> None:
     seconds = options.seconds or usual.realistic_s
     if min(rates) <= 0 or seconds <= 0 or options.users <= 0:
         parser.error("rates, seconds and users must be more than 0")
-    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency)
+    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency, loads)
     try:
         answered = asyncio.run(run(scale, options.users))
     except (PartError, WindowError, RuntimeError) as error:

@@ -46,7 +46,7 @@ def render(results: Sequence[Measured], baselines: Mapping[str, Measured]) -> st
         ("CPU-ms a chat", cpu),
         ("Memory at the window's end", memory),
     )
-    return "\n\n".join(f"{title}\n{_table(rows)}" for title, rows in sections)
+    return "\n\n".join(f"{title}\n{table(rows)}" for title, rows in sections)
 
 
 def write(path: Path, content: Mapping[str, object]) -> None:
@@ -99,7 +99,8 @@ def _cpu_row(measured: Measured, parts: Sequence[str]) -> tuple[str, ...]:
     return (_title(measured), *cells, f"{generator['cpu_ms_per_chat']:.2f}", services)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of as many cells each, the first row as a head, as aligned text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from google.rpc import status_pb2
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
@@ -11,12 +12,23 @@ from services.chat.domain import Model, Outcome, Question, Screened, Usage, Verd
 from services.chat.errors import UpstreamError
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
-from services.runtime.errors import Code, ServiceError
+from services.runtime.errors import Code, ServiceError, UnavailableError
 from services.runtime.exchange import Exchange
+from services.runtime.status import from_status
+from services.runtime.trace import current_traceparent
 
 # A check is microseconds of work: a peer that takes longer than this is not well.
 _CHECK_TIMEOUT_S = 2.0
 _LEDGER_TIMEOUT_S = 5.0
+
+# While one message of writes waits for its commit, what arrives meanwhile goes with the next.
+_LEDGER_EXCHANGES = 2
+
+# As billing.proto says.
+_WRITES_MAX = 512
+
+# What closes a reservation may wait this long to share a message: the text has been shown, only the charge is to come.
+_CLOSING_PATIENCE_S = 0.02
 
 # As moderation.proto says.
 _WINDOW_CHARACTERS_MAX = 65_536
@@ -63,12 +75,33 @@ class ModerationClient:
 
 
 class WalletClient:
-    """The port `Wallet`."""
+    """The port `Wallet`: the writes of all turns share messages."""
 
-    def __init__(self, peer: Peer, *, turn_s_max: float) -> None:
-        """Reserve for a little longer than the longest turn."""
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        turn_s_max: float,
+        timeout_s: float = _LEDGER_TIMEOUT_S,
+        closing_patience_s: float = _CLOSING_PATIENCE_S,
+    ) -> None:
+        """Use this peer.
+
+        Args:
+            peer: Billing.
+            turn_s_max: The longest turn; reservations hold for a little longer.
+            timeout_s: How long a write may take, what waits for it included.
+            closing_patience_s: How long what closes a reservation may wait to share a message.
+        """
+        stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
+        # A message that is not answered in half the time is sent once more, to another replica if there is one.
+        self._idle = [Exchange(peer, stub.Write, timeout_s=timeout_s / 2) for _ in range(_LEDGER_EXCHANGES)]
+        self._writes: Batcher[billing_pb2.LedgerWrite, billing_pb2.LedgerWriteResult] = Batcher(
+            self._write_all, in_flight_max=_LEDGER_EXCHANGES, batch_max=_WRITES_MAX
+        )
         self._peer = peer
-        self._stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
+        self._timeout_s = timeout_s
+        self._closing_patience_s = closing_patience_s
         self._ttl_s = int(turn_s_max) + 60
 
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
@@ -81,7 +114,7 @@ class WalletClient:
             max_output_tokens=max_output_tokens,
             ttl_s=self._ttl_s,
         )
-        await self._peer.unary(self._stub.Reserve, request, timeout_s=_LEDGER_TIMEOUT_S)
+        await self._write(billing_pb2.LedgerWrite(reserve=request))
 
     async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
         """Charge; tries again while billing is away, for the write is idempotent."""
@@ -91,18 +124,41 @@ class WalletClient:
             usage=convert.billed_usage(usage),
             outcome=convert.OUTCOMES[outcome],
         )
+        write = billing_pb2.LedgerWrite(settle=request)
         for attempt in range(_SETTLE_ATTEMPTS):
             try:
-                response = await self._peer.unary(self._stub.Settle, request, timeout_s=_LEDGER_TIMEOUT_S)
+                result = await self._write(write, patience_s=self._closing_patience_s)
             except ServiceError as error:
                 if error.wire_code is not Code.UNAVAILABLE or attempt + 1 == _SETTLE_ATTEMPTS:
                     raise
                 await asyncio.sleep(_SETTLE_BACKOFF_S * 2**attempt)
             else:
-                return response.charged_micros
+                return result.settle.charged_micros
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def release(self, question: Question) -> None:
         """Give the reservation back; one that is left behind expires by itself."""
         request = billing_pb2.ReleaseRequest(request_id=question.request_id, user_id=question.user_id)
-        await self._peer.unary(self._stub.Release, request, timeout_s=_LEDGER_TIMEOUT_S)
+        await self._write(billing_pb2.LedgerWrite(release=request), patience_s=self._closing_patience_s)
+
+    async def _write(self, write: billing_pb2.LedgerWrite, *, patience_s: float = 0) -> billing_pb2.LedgerWriteResult:
+        write.traceparent = current_traceparent()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                result = await self._writes.submit(write, patience_s=patience_s)
+        except TimeoutError:
+            raise UnavailableError(
+                f"The {self._peer.name} service does not answer in time; try again.", retry_after_s=1
+            ) from None
+        if result.HasField("error_status"):
+            raise from_status(status_pb2.Status.FromString(result.error_status), self._peer.name)
+        return result
+
+    async def _write_all(self, writes: Sequence[billing_pb2.LedgerWrite]) -> Sequence[billing_pb2.LedgerWriteResult]:
+        # There are as many exchanges as messages may be under way.
+        exchange = self._idle.pop()
+        try:
+            response = await exchange.send(billing_pb2.WriteRequest(writes=writes))
+        finally:
+            self._idle.append(exchange)
+        return response.results

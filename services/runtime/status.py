@@ -18,7 +18,7 @@ def to_status(error: ServiceError) -> status_pb2.Status:
     status.details.append(_pack(info))
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        delay.FromMilliseconds(round(error.retry_after_s * 1000))
         status.details.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     if error.fields:
         violations = [

@@ -43,6 +43,8 @@ async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
         in_trace = [span for span in collector.spans if span.trace_id == TRACE]
         known = {span.span_id for span in in_trace} | {"00f067aa0ba902b7"}
         assert [span.name for span in in_trace if span.parent_id not in known] == []
+        written = {span.name for span in in_trace if span.service == "billing"}
+        assert written == {f"queqiao.billing.v1.BillingService/{write}" for write in ("Reserve", "Settle")}
         model = next(span for span in in_trace if span.attributes.get("gen_ai.operation.name") == "chat")
         assert (model.service, model.name) == ("chat", "chat simulated")
         assert model.attributes["gen_ai.request.model"] == "simulated"

@@ -59,6 +59,11 @@ class MemoryLedger:
             {self.head.chain_id: self.head},
         )
 
+    def put_order(self, order: Order) -> None:
+        """Someone wants to buy, and so has a wallet."""
+        self.orders[order.out_trade_no] = order
+        self.wallets.setdefault(order.user_id, Wallet(order.user_id))
+
     def commit(self, operations: Sequence[Operation], now: datetime) -> list[Result | ServiceError]:
         """Decide over copies of the rows, and keep what changed."""
         book, results = self.decided(operations, now)

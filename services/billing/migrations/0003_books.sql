@@ -90,7 +90,8 @@ UPDATE reservations SET
 ALTER TABLE reservations ALTER COLUMN input_sha256 SET NOT NULL;
 
 -- A user's usage, and everyone's: turns end at most a day after they began.
-CREATE INDEX reservations_by_user ON reservations (user_id, closed_at);
+-- Partial, so that a look-up of one turn is never planned over all of its user's.
+CREATE INDEX reservations_by_user ON reservations (user_id, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX reservations_by_time ON reservations USING brin (created_at);
 
 -- A model of our own costs nothing by the token, whatever its users pay.

@@ -16,6 +16,8 @@ from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError
 from services.runtime.process import Runtime
 from services.runtime.trace import Telemetry
+from tests.ledger.books import assert_sound
+from tests.ledger.postgres import read_books
 
 # gpt-4o-mini, 1,000 tokens in and 500 out, at the seeded price and rate.
 TURN_MICROS = 3195
@@ -42,28 +44,36 @@ class Billing:
     async def reserve(
         self, request_id: str, user: str = "u", output: int = 500, model: str = "gpt-4o-mini", ttl_s: int = 0
     ) -> int:
-        request = billing_pb2.ReserveRequest(
-            request_id=request_id,
-            user_id=user,
-            model=model,
-            input_tokens=1000,
-            max_output_tokens=output,
-            ttl_s=ttl_s,
-        )
+        request = reserve_request(request_id, user, output, model, ttl_s)
         return (await self.peer.unary(self.stub.Reserve, request, timeout_s=30)).reserved_micros
 
     async def settle(self, request_id: str, output: int = 500, user: str = "u") -> int:
-        request = billing_pb2.SettleRequest(
-            request_id=request_id,
-            user_id=user,
-            usage=billing_pb2.Usage(input_tokens=1000, output_tokens=output),
-            outcome=billing_pb2.TURN_OUTCOME_COMPLETED,
-        )
+        request = settle_request(request_id, output, user)
         return (await self.peer.unary(self.stub.Settle, request, timeout_s=30)).charged_micros
 
-    async def release(self, request_id: str) -> None:
-        request = billing_pb2.ReleaseRequest(request_id=request_id, user_id="u")
+    async def release(self, request_id: str, user: str = "u") -> None:
+        request = billing_pb2.ReleaseRequest(request_id=request_id, user_id=user)
         await self.peer.unary(self.stub.Release, request, timeout_s=5)
+
+
+def reserve_request(request_id: str, user: str, output: int, model: str, ttl_s: int) -> billing_pb2.ReserveRequest:
+    return billing_pb2.ReserveRequest(
+        request_id=request_id,
+        user_id=user,
+        model=model,
+        input_tokens=1000,
+        max_output_tokens=output,
+        ttl_s=ttl_s,
+    )
+
+
+def settle_request(request_id: str, output: int, user: str) -> billing_pb2.SettleRequest:
+    return billing_pb2.SettleRequest(
+        request_id=request_id,
+        user_id=user,
+        usage=billing_pb2.Usage(input_tokens=1000, output_tokens=output),
+        outcome=billing_pb2.TURN_OUTCOME_COMPLETED,
+    )
 
 
 @asynccontextmanager
@@ -225,21 +235,9 @@ async def test_a_second_start_finds_the_schema_in_place(database_url: str) -> No
 
 
 async def assert_books_balance(database_url: str) -> None:
-    """Every wallet is what the journal says, and reserves what its open reservations say."""
+    """Every invariant of the ledger holds."""
     connection = await asyncpg.connect(database_url)
     try:
-        wrong = await connection.fetch(
-            """
-            SELECT user_id FROM billing.wallets AS w WHERE
-                balance_micros <> (
-                    SELECT coalesce(sum(CASE WHEN credit_account = 'wallet:' || w.user_id THEN amount_micros
-                                             ELSE -amount_micros END), 0)
-                    FROM billing.transfers WHERE 'wallet:' || w.user_id IN (debit_account, credit_account))
-                OR reserved_micros <> (
-                    SELECT coalesce(sum(amount_micros), 0) FROM billing.reservations AS r
-                    WHERE r.user_id = w.user_id AND state = 'reserved')
-            """
-        )
+        assert_sound(await read_books(connection))
     finally:
         await connection.close()
-    assert wrong == []

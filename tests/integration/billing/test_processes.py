@@ -10,10 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
+import pytest
 
 from services.runtime.channels import Peer
 from services.runtime.errors import ServiceError
 from services.runtime.trace import Telemetry
+from tests.integration.billing.streaming import StreamingBilling
 from tests.integration.billing.test_billing import TURN_MICROS, Billing, assert_books_balance
 
 
@@ -30,29 +32,50 @@ class BillingProcess:
     client: Billing
 
 
-@asynccontextmanager
-async def billing_process(database_url: str, **variables: str) -> AsyncIterator[BillingProcess]:
+async def start_billing(database_url: str, **variables: str) -> tuple[asyncio.subprocess.Process, int]:
+    """Start a process of the service and wait until it serves; answers its port, too."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.billing"),
-        env=environment(DATABASE_URL=database_url, PORT="0", **variables),
+        env=environment(**{"DATABASE_URL": database_url, "PORT": "0", **variables}),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (event := json.loads(await process.stdout.readline()))["event"] != "serving":
                 pass
-        target = f"127.0.0.1:{event['port']}"
-        peer = Peer("billing", target, Telemetry(None), idempotent=("queqiao.billing.v1.BillingService",))
-        try:
+    except BaseException:
+        await kill(process)
+        raise
+    return process, event["port"]
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL, unless it has ended."""
+    if process.returncode is None:
+        process.kill()
+    # Its output is read to the end, so that its pipe closes with it.
+    await process.communicate()
+
+
+@asynccontextmanager
+async def billing_process(database_url: str, **variables: str) -> AsyncIterator[BillingProcess]:
+    process, port = await start_billing(database_url, **variables)
+    target = f"127.0.0.1:{port}"
+    try:
+        async with billing_peer(target) as peer:
             yield BillingProcess(process, target, Billing(peer))
-        finally:
-            await peer.close()
     finally:
-        if process.returncode is None:
-            process.kill()
-        # Its output is read to the end, so that its pipe closes with it.
-        await process.communicate()
+        await kill(process)
+
+
+@asynccontextmanager
+async def billing_peer(target: str) -> AsyncIterator[Peer]:
+    peer = Peer("billing", target, Telemetry(None), idempotent=("queqiao.billing.v1.BillingService",))
+    try:
+        yield peer
+    finally:
+        await peer.close()
 
 
 async def queqiao(*arguments: str, target: str) -> tuple[int, str, str]:
@@ -69,19 +92,21 @@ async def queqiao(*arguments: str, target: str) -> tuple[int, str, str]:
     return process.returncode, printed.decode().strip(), complaint.decode().strip()
 
 
-async def test_two_processes_share_a_wallet_to_the_micro_yuan(database_url: str) -> None:
+@pytest.mark.parametrize("kind", [Billing, StreamingBilling], ids=["a call each", "sharing messages"])
+async def test_two_processes_share_a_wallet_to_the_micro_yuan(database_url: str, kind: type[Billing]) -> None:
     async with AsyncExitStack() as stack:
         variables: Mapping[str, str] = {"TRIAL_CREDIT_MICROS": str(100 * TURN_MICROS)}
         running = [await stack.enter_async_context(billing_process(database_url, **variables)) for _ in range(2)]
-        clients = [each.client for each in running]
+        clients = [kind(each.client.peer) for each in running]
         assert [(await client.open()).opened for client in clients] == [True, False]
         outcomes = await asyncio.gather(*(clients[n % 2].reserve(f"r{n}") for n in range(1000)), return_exceptions=True)
         reserved = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, int)]
         refused = [outcome.wire_reason for outcome in outcomes if isinstance(outcome, ServiceError)]
         assert (len(reserved), len(refused), set(refused)) == (100, 900, {"INSUFFICIENT_QUOTA"})
+        assert await clients[0].wallet() == (100 * TURN_MICROS, 100 * TURN_MICROS, 0)
         # Each turn is settled through the process that did not reserve it.
         charged = await asyncio.gather(*(clients[(n + 1) % 2].settle(f"r{n}") for n in reserved))
-        assert sum(charged) == 100 * TURN_MICROS
+        assert charged == [TURN_MICROS] * 100
         assert await clients[0].wallet() == (0, 0, 0)
     await assert_books_balance(database_url)
 

@@ -1,12 +1,15 @@
 """What tokens cost: exact, rounded once, and never more than the worst case."""
 
+import doctest
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.pricing import Price, Usage
+from services.billing import pricing
+from services.billing.pricing import Price, Usage, package_fen
 
 GPT_4O_MINI = Price(150_000, 75_000, 600_000, 0, 7_100_000)
 
@@ -76,3 +79,63 @@ def test_no_usage_within_the_reservation_costs_more_than_the_worst_case(
 def test_more_tokens_never_cost_less(price: Price, usage: Usage, more_in: int, more_out: int) -> None:
     more = Usage(usage.input + more_in, usage.output + more_out, usage.cached_input)
     assert price.cost(usage) <= price.cost(more)
+
+
+def test_a_models_cost_to_us_is_its_price_without_the_markup_and_nothing_for_our_own() -> None:
+    dearer = Price(150_000, 75_000, 600_000, 2_500, 7_100_000)
+    assert dearer.provider_cost(Usage(1_000, 500)) == 3_195
+    assert Price(150_000, 75_000, 600_000, 2_500, 7_100_000, own_model=True).provider_cost(Usage(1_000, 500)) == 0
+
+
+@given(prices, usages())
+def test_no_markup_makes_us_pay_the_provider_more_than_we_are_paid(price: Price, usage: Usage) -> None:
+    assert price.provider_cost(usage) <= price.cost(usage)
+
+
+def worked_out(tokens: int, usd_per_thousand: str, cny_per_usd: str) -> int:
+    """Tokens × dollars a thousand × yuan a dollar, in fen."""
+    dollars = Decimal(tokens) * Decimal(usd_per_thousand) / 1_000
+    return int((dollars * Decimal(cny_per_usd) * 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cny_per_usd", "fen"),
+    [
+        (1_000_000, "7.1", 1_420),
+        (1_000_000, "7.25", 1_450),
+        (100_000, "7.1", 142),
+        (5_000_000, "7.1", 7_100),
+        (1_000, "7.1", 1),  # 1.42
+        (1_057, "7.1", 2),  # 1.50094
+        (1_250, "7.2", 2),  # 1.8
+        (12_500, "7.2", 18),
+        (10_000, "7.125", 14),  # 14.25
+        (10_000, "7.25", 15),  # 14.5: a half goes up
+        (10_000, "7.249999", 14),  # 14.499998
+    ],
+)
+def test_packages_cost_what_was_worked_out_by_hand(tokens: int, cny_per_usd: str, fen: int) -> None:
+    assert worked_out(tokens, "0.002", cny_per_usd) == fen
+    assert package_fen(tokens, 2_000_000, int(Decimal(cny_per_usd) * 10**6)) == fen
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9), st.integers(1, 10**8))
+def test_a_package_costs_the_rule_rounded_once_and_never_nothing(
+    tokens: int, usd_micros_per_million: int, cny_micros_per_usd: int
+) -> None:
+    # Micro-dollars a million are nano-dollars a thousand.
+    usd_per_thousand = Decimal(usd_micros_per_million).scaleb(-9)
+    exact = worked_out(tokens, str(usd_per_thousand), str(Decimal(cny_micros_per_usd).scaleb(-6)))
+    assert package_fen(tokens, usd_micros_per_million, cny_micros_per_usd) == max(1, exact)
+
+
+@given(st.integers(1, 10**8), st.integers(0, 10**6), st.integers(5_000_000, 9_000_000))
+def test_more_tokens_never_cost_fewer_fen(tokens: int, more: int, cny_micros_per_usd: int) -> None:
+    assert package_fen(tokens, 2_000_000, cny_micros_per_usd) <= package_fen(
+        tokens + more, 2_000_000, cny_micros_per_usd
+    )
+
+
+def test_the_documented_package_is_true() -> None:
+    outcome = doctest.testmod(pricing)
+    assert (outcome.failed, outcome.attempted > 0) == (0, True)

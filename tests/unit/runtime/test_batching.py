@@ -73,3 +73,47 @@ async def test_an_answer_too_few_is_an_error_for_everyone_and_hangs_nobody() -> 
     async with asyncio.timeout(1):
         results = await asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True)
     assert all(isinstance(result, ValueError) for result in results)
+
+
+async def test_whoever_can_wait_goes_along_with_whoever_cannot() -> None:
+    recorder = Recorder()
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2)
+    patient = [asyncio.create_task(batcher.submit(n, patience_s=30)) for n in (1, 2)]
+    await asyncio.sleep(0.02)
+    assert recorder.batches == []
+    assert await batcher.submit(3) == 30
+    assert await asyncio.gather(*patient) == [10, 20]
+    assert recorder.batches == [[1, 2, 3]]
+
+
+async def test_whoever_can_wait_goes_alone_when_the_shortest_patience_has_run_out() -> None:
+    recorder = Recorder()
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2)
+    async with asyncio.timeout(5):
+        await asyncio.gather(batcher.submit(1, patience_s=30), batcher.submit(2, patience_s=0.02))
+        begin = asyncio.get_running_loop().time()
+        assert await batcher.submit(3, patience_s=0.05) == 30
+        assert asyncio.get_running_loop().time() - begin >= 0.04
+    assert recorder.batches == [[1, 2], [3]]
+
+
+async def test_a_call_that_returns_does_not_hurry_whoever_can_wait() -> None:
+    recorder = Recorder(0.01)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=1)
+    first = asyncio.create_task(batcher.submit(1))
+    await asyncio.sleep(0.002)
+    patient = asyncio.create_task(batcher.submit(2, patience_s=30))
+    await first
+    await asyncio.sleep(0.02)
+    assert recorder.batches == [[1]]
+    await batcher.submit(3)
+    await patient
+    assert recorder.batches == [[1], [2, 3]]
+
+
+async def test_whoever_found_no_room_leaves_as_soon_as_a_call_may() -> None:
+    recorder = Recorder(0.005)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=1, batch_max=2)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(batcher.submit(n, patience_s=30) for n in range(4)), batcher.submit(4))
+    assert [len(batch) for batch in recorder.batches] == [2, 2, 1]
