@@ -30,7 +30,7 @@ BOOKS = "queqiao.billing.v1.BooksService"
 # A rate service that has been silent for so long is not to be sold by.
 _STALE_AFTER_S = 7 * 86_400.0
 
-# One for the writer, the others for reading and for payments.
+# For reading and for payments.
 _CONNECTIONS_MAX = 8
 
 
@@ -53,7 +53,16 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
             registry=runtime.registry,
         )
         await prices.refresh()
-        store = PostgresLedger(pool)
+        # The writer's own: whatever others read must not keep a reservation waiting for a connection.
+        ledger_pool = await stack.enter_async_context(
+            postgres_pool(
+                settings.database_url.get_secret_value(),
+                schema="billing",
+                migrations=Path(__file__).with_name("migrations"),
+                connections_max=2,
+            )
+        )
+        store = PostgresLedger(ledger_pool)
         writer = LedgerWriter(
             store,
             WriterMetrics(runtime.registry),

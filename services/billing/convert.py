@@ -180,7 +180,7 @@ def write_result(write: billing_pb2.LedgerWrite, outcome: Result | BaseException
         raise outcome
     match write.WhichOneof("write"):
         case "reserve":
-            response = billing_pb2.ReserveResponse(reserved_micros=outcome.amount)
+            response = billing_pb2.ReserveResponse(reserved_micros=outcome.amount, closed=outcome.closed)
             return billing_pb2.LedgerWriteResult(reserve=response)
         case "settle":
             return billing_pb2.LedgerWriteResult(settle=billing_pb2.SettleResponse(charged_micros=outcome.amount))

@@ -272,13 +272,15 @@ class Result:
     """What an operation came to: the wallet after it, and the amount it moved or set aside, in micro-yuan.
 
     `fresh` is False when it was done before and nothing changed now; `clamped` is True when a turn used more than was
-    set aside for it, and was charged no more than that.
+    set aside for it, and was charged no more than that. `closed` is True for a reserve that was repeated after its
+    reservation had ended: nothing is set aside any more.
     """
 
     wallet: Wallet
     amount: int = 0
     fresh: bool = True
     clamped: bool = False
+    closed: bool = False
 
 
 def _sha256(*parts: str | int) -> bytes:

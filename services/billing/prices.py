@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from services.billing import sql
 from services.billing.pricing import Price
 from services.runtime.errors import StartupError, UnavailableError
+from services.runtime.postgres import FAILED
 
 # The price of every model that has none of its own.
 _ANY = "*"
@@ -127,7 +128,7 @@ class PriceBook:
             await asyncio.sleep(self._refresh_s)
             try:
                 await self.refresh()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, StartupError) as error:
+            except (*FAILED, StartupError) as error:
                 log.warning("prices not refreshed", error=type(error).__name__)
 
     async def set_price(self, listed: ListedPrice, source: str) -> None:
@@ -175,5 +176,5 @@ def _listed(row: asyncpg.Record, rate: ExchangeRate) -> ListedPrice:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    except FAILED:
         raise UnavailableError("The price book does not answer; try again shortly.", retry_after_s=1) from None

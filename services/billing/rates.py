@@ -85,7 +85,7 @@ class RateJob:
 
     async def _fetch(self) -> bytes:
         async with (
-            httpx.AsyncClient(follow_redirects=True, timeout=_TIMEOUT_S) as client,
+            httpx.AsyncClient(timeout=_TIMEOUT_S) as client,
             client.stream("GET", self._url) as answer,
         ):
             answer.raise_for_status()

@@ -106,7 +106,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     ) -> billing_pb2.ReserveResponse:
         """Set the worst case aside."""
         result = await self._writer.submit(convert.reserve(request, self._prices))
-        return billing_pb2.ReserveResponse(reserved_micros=result.amount)
+        return billing_pb2.ReserveResponse(reserved_micros=result.amount, closed=result.closed)
 
     async def Settle(  # noqa: N802
         self, request: billing_pb2.SettleRequest, context: Any

@@ -32,17 +32,7 @@ from services.billing.payments import rows as payment_rows
 from services.billing.payments import sql as payment_sql
 from services.billing.ports import StoreError
 from services.runtime.errors import ServiceError
-from services.runtime.postgres import Connection
-
-# What a transaction fails with when the database is away; everything else may be one operation's fault.
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-)
+from services.runtime.postgres import AWAY, FAILED, Connection
 
 # What moves no money, and so needs no chain.
 _STILL = (Reserve, Release, Expire, HoldRefund)
@@ -72,7 +62,7 @@ class PostgresLedger:
         """A wallet as it stands."""
         try:
             row = await self._pool.fetchrow(sql.WALLET, user_id)
-        except (*AWAY, asyncpg.PostgresError) as error:
+        except FAILED as error:
             raise StoreError(f"the wallet cannot be read: {type(error).__name__}", alone=False) from error
         return rows.wallet(row) if row else None
 
@@ -80,7 +70,7 @@ class PostgresLedger:
         """Open reservations whose time is over."""
         try:
             found = await self._pool.fetch(sql.OVERDUE, now, limit)
-        except (*AWAY, asyncpg.PostgresError) as error:
+        except FAILED as error:
             raise StoreError(f"overdue reservations cannot be read: {type(error).__name__}", alone=False) from error
         return [(row["user_id"], row["request_id"]) for row in found]
 

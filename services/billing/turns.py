@@ -40,7 +40,7 @@ def reserve(book: Book, wallet: Wallet, asked: Reserve, now: datetime) -> Result
         if known.input_sha256 != asked.sha256:
             raise RequestConflictError.used_before()
         # The first answer, even when the reservation was closed meanwhile and the price is another today.
-        return Result(wallet, known.amount, fresh=False)
+        return Result(wallet, known.amount, fresh=False, closed=known.state is not State.RESERVED)
     amount = asked.price.worst_case(asked.input_tokens, asked.max_output_tokens)
     if amount > wallet.available:
         raise InsufficientQuotaError(

@@ -149,9 +149,9 @@ class LedgerWriter:
         except StoreError as error:
             failure = error
         except Exception:
-            # The writer must outlive anything.
+            # The writer must outlive anything, and one broken wallet must not stop the others.
             log.exception("ledger write failed unexpectedly", writes=len(operations))
-            return [_unavailable() for _ in operations]
+            failure = StoreError("unexpected", alone=True)
         if failure.alone and len(operations) > 1:
             # One bad item must not fail its neighbours: each by itself.
             return [(await self._write([operation]))[0] for operation in operations]

@@ -12,7 +12,7 @@ from services.chat.domain import Model, Outcome, Question, Screened, Usage, Verd
 from services.chat.errors import UpstreamError
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
-from services.runtime.errors import Code, ServiceError, UnavailableError
+from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 from services.runtime.exchange import Exchange
 from services.runtime.status import from_status
 from services.runtime.trace import current_traceparent
@@ -114,7 +114,11 @@ class WalletClient:
             max_output_tokens=max_output_tokens,
             ttl_s=self._ttl_s,
         )
-        await self._write(billing_pb2.LedgerWrite(reserve=request))
+        result = await self._write(billing_pb2.LedgerWrite(reserve=request))
+        if result.reserve.closed:
+            raise RemoteError(
+                Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "This request_id is of a turn that is over: use a new one."
+            )
 
     async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
         """Charge; tries again while billing is away, for the write is idempotent."""

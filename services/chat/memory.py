@@ -18,6 +18,7 @@ from services.chat.domain import Message, Role
 from services.chat.errors import ConversationNotFoundError
 from services.chat.ports import Recollection
 from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
 
 # More than any model's context needs of messages of ordinary length; bounds what a recall reads.
 _MESSAGES_MAX = 200
@@ -98,7 +99,7 @@ class StoredMemory:
         """Append in one transaction, then renew Redis' copy."""
         try:
             await self._append(user_id, conversation_id, known, messages)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except FAILED:
             raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1) from None
 
     async def _append(

@@ -13,6 +13,7 @@ import asyncpg
 from services.gateway.errors import InvalidRefreshTokenError
 from services.gateway.identity import new_user_id
 from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
 
 SCHEMA = "gateway"
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -134,7 +135,7 @@ class Accounts:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    except FAILED:
         raise UnavailableError(
             "The accounts do not answer; try again shortly.", metadata={"service": "accounts"}, retry_after_s=1
         ) from None

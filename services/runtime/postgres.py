@@ -21,6 +21,25 @@ from services.runtime.errors import StartupError
 # In quotes: only the stubs know these classes as generic.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
+# What a statement fails with when the database is away.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+)
+# What a statement can fail with at all.
+FAILED = (*AWAY, asyncpg.PostgresError)
+
+# A lock that somebody else holds for longer, and a transaction that somebody forgot, must not stop everyone.
+_LOCK_TIMEOUT_MS = "2000"
+_IDLE_TRANSACTION_TIMEOUT_MS = "30000"
+
+# A migration may rewrite a large table, or wait for another replica that does.
+_MIGRATION_TIMEOUT_S = 86_400.0
+
 # How long a database that is still starting is waited for.
 _CONNECT_PATIENCE_S = 10.0
 
@@ -58,7 +77,8 @@ async def migrate(
         StartupError: A file that ran in the past has other content today, or fails.
     """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute("SET LOCAL lock_timeout = 0")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK, timeout=_MIGRATION_TIMEOUT_S)
         await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         await connection.execute(
             f'CREATE TABLE IF NOT EXISTS "{schema}".schema_migrations ('
@@ -93,7 +113,7 @@ async def _apply(
     sha256: str,
 ) -> None:
     try:
-        await connection.execute(sql)
+        await connection.execute(sql, timeout=_MIGRATION_TIMEOUT_S)
     except asyncpg.PostgresError as error:
         raise StartupError(f"Migration {schema}/{name} failed: {error}") from error
     await connection.execute(
@@ -113,7 +133,12 @@ async def _connect(url: str, schema: str, connections_max: int) -> "asyncpg.Pool
                 min_size=1,
                 max_size=connections_max,
                 command_timeout=10,
-                server_settings={"search_path": schema, "application_name": f"queqiao-{schema}"},
+                server_settings={
+                    "search_path": schema,
+                    "application_name": f"queqiao-{schema}",
+                    "lock_timeout": _LOCK_TIMEOUT_MS,
+                    "idle_in_transaction_session_timeout": _IDLE_TRANSACTION_TIMEOUT_MS,
+                },
             )
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError, ValueError) as error:
             raise StartupError(

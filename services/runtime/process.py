@@ -87,13 +87,23 @@ def run(name: str, settings_class: type[SettingsT], app: App[SettingsT]) -> None
 
 @asynccontextmanager
 async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something beside the service for as long as the context is open."""
+    """Run something beside the service for as long as the context is open.
+
+    Work that ends by itself was not meant to: the process says so and stops, so that whoever watches it starts it anew.
+    """
     task = asyncio.create_task(work)
+    task.add_done_callback(_stop_unless_cancelled)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _stop_unless_cancelled(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        structlog.get_logger().critical("background work ended; stopping", exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _serve(name: str, settings: SettingsT, app: App[SettingsT]) -> None:

@@ -7,6 +7,7 @@ questions are all charged turns, those too that the answer cache or a model of o
 """
 
 import asyncio
+import math
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -17,6 +18,7 @@ from services.billing.books import sql
 from services.billing.books.domain import Costs
 from services.billing.money import MICROS_PER_YUAN
 from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
 
 _WINDOW = timedelta(hours=24)
 _EVERY_S = 60.0
@@ -39,7 +41,7 @@ class CostReader:
         """
         try:
             row = await self._pool.fetchrow(sql.COSTS, start, end)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except FAILED:
             raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None
         return Costs(**{name: int(value) for name, value in row.items()}) if row else Costs()
 
@@ -69,6 +71,8 @@ class CostGauge:
             try:
                 self._set(await self._reader.costs(now - _WINDOW, now))
             except UnavailableError:
+                # An old figure would look like a true one.
+                self._per_thousand.set(math.nan)
                 log.warning("costs not read")
             await asyncio.sleep(_EVERY_S)
 

@@ -13,6 +13,7 @@ from services.billing.books.domain import Transaction, UsageLine
 from services.billing.domain import Kind, Reservation
 from services.billing.errors import ReservationNotFoundError
 from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
 
 # Higher than any entry's number.
 _NEWEST = 2**63 - 1
@@ -92,5 +93,5 @@ def _transaction(row: asyncpg.Record, turns: dict[str, Reservation]) -> Transact
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+    except FAILED:
         raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None

@@ -11,9 +11,8 @@ from services.billing.books.domain import Check, Verification
 from services.billing.books.journal import FINDINGS_MAX, Findings, JournalCheck, check_turn
 from services.billing.chain import Head, Link
 from services.billing.domain import Kind, Transfer
-from services.billing.store import AWAY
 from services.runtime.errors import UnavailableError
-from services.runtime.postgres import Connection
+from services.runtime.postgres import AWAY, Connection
 
 # Rows that are checked without a pause. Turns are served by the same event loop, and wait for no more than these.
 _PREFETCH = 200

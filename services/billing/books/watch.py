@@ -39,9 +39,11 @@ class LedgerWatch:
             try:
                 await self.look()
             except UnavailableError:
+                self._ok.set(math.nan)
                 log.warning("ledger not verified")
             except Exception:
                 # The watch must outlive anything.
+                self._ok.set(math.nan)
                 log.exception("ledger not verified")
             await asyncio.sleep(self._every_s)
 

@@ -59,6 +59,13 @@ class RefundTooLargeError(ServiceError):
     reason = "REFUND_TOO_LARGE"
 
 
+class RefundUnderWayError(ServiceError):
+    """Virtual payment tells refunds apart by what is left of their order, so there is one at a time."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "REFUND_UNDER_WAY"
+
+
 class RefundNotFoundError(ServiceError):
     """There is no such refund."""
 

@@ -1,15 +1,18 @@
 """Asks providers how orders stand: what finds a lost callback."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from services.billing.payments.domain import Order, OrderState, TradeState
+from services.billing.payments.domain import Channel, Order, OrderState, TradeState
 from services.billing.payments.errors import PaymentRefusedError
 from services.billing.payments.ports import PaymentProvider
 from services.billing.payments.registry import Providers
 from services.billing.payments.settlement import Settlement
 from services.runtime.errors import ServiceError
+
+# Nobody can close a virtual order: the user's phone can pay it for as long as it has the parameters.
+_PATIENCE = {Channel.VIRTUAL: timedelta(days=3)}
 
 log = structlog.get_logger()
 
@@ -34,7 +37,7 @@ class Lookup:
         provider = self._providers.of_channel(order.channel)
         trade = await provider.query(order)
         if trade.state in (TradeState.UNPAID, TradeState.UNKNOWN):
-            if datetime.now(UTC) >= order.expires_at:
+            if datetime.now(UTC) >= order.expires_at + _PATIENCE.get(order.channel, timedelta()):
                 # What was never announced, and the provider has never heard of, cannot be paid.
                 if order.state is OrderState.PAYING or trade.state is TradeState.UNPAID:
                     await self._close_there(provider, order)

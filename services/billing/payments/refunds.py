@@ -89,6 +89,11 @@ class Refunds:
         try:
             status = await provider.refund(order, refund)
         except PaymentRefusedError:
+            # A no can be the second answer to what was done at the first: only what the provider does not have is over.
+            status = await provider.query_refund(order, refund)
+            if status.progress not in (RefundProgress.UNKNOWN, RefundProgress.CLOSED):
+                await self._settlement.take_refund(provider, refund, status)
+                return
             refused = RefundStatus(refund.out_refund_no, RefundProgress.CLOSED)
             await self._settlement.take_refund(provider, refund, refused)
             raise

@@ -15,12 +15,13 @@ from datetime import datetime
 from services.billing.book import Book
 from services.billing.domain import CLEARING, EndRefund, HoldRefund, Kind, PayOrder, RefundEnd, Result, Wallet
 from services.billing.errors import RequestConflictError
-from services.billing.payments.domain import MICROS_PER_FEN, Order, OrderState, Refund, RefundState
+from services.billing.payments.domain import MICROS_PER_FEN, Channel, Order, OrderState, Refund, RefundState
 from services.billing.payments.errors import (
     OrderNotFoundError,
     OrderNotPaidError,
     RefundNotFoundError,
     RefundTooLargeError,
+    RefundUnderWayError,
 )
 
 _PAID = (OrderState.PAID, OrderState.REFUNDED)
@@ -53,12 +54,10 @@ def hold(book: Book, wallet: Wallet, asked: HoldRefund, now: datetime) -> Result
         raise OrderNotFoundError("The user has no such order.")
     if order.state not in _PAID:
         raise OrderNotPaidError("The order has not been paid: nothing can be given back.")
+    held = _held(book, asked)
+    if order.channel is Channel.VIRTUAL and any(refund.out_trade_no == order.out_trade_no for refund in held):
+        raise RefundUnderWayError("Another refund of this order is under way: ask again when it has ended.")
     mine = [other for other in book.orders.values() if other.user_id == asked.user_id]
-    held = [
-        refund
-        for refund in book.refunds.values()
-        if refund.user_id == asked.user_id and refund.state in (RefundState.HELD, RefundState.ABNORMAL)
-    ]
     left_fen = refundable_fen(order, wallet.available, mine, held)
     amount_fen = asked.amount_fen or left_fen
     if amount_fen > left_fen or not amount_fen:
@@ -102,6 +101,14 @@ def end(book: Book, wallet: Wallet, asked: EndRefund, now: datetime) -> Result:
     state = OrderState.REFUNDED if refunded_fen == order.amount_fen else order.state
     book.put_order(replace(order, refunded_fen=refunded_fen, state=state))
     return Result(book.debit(wallet, CLEARING, amount, Kind.REFUND, refund.out_refund_no, reserved=amount), amount)
+
+
+def _held(book: Book, asked: HoldRefund) -> list[Refund]:
+    return [
+        refund
+        for refund in book.refunds.values()
+        if refund.user_id == asked.user_id and refund.state in (RefundState.HELD, RefundState.ABNORMAL)
+    ]
 
 
 def refundable_fen(order: Order, available_micros: int, orders: Iterable[Order], held: Iterable[Refund]) -> int:

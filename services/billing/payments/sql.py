@@ -74,7 +74,7 @@ INSERT INTO orders (
     client_ip, created_at, expires_at, state, virtual_product_id, next_query_at
 )
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'created', $14, $15
-WHERE (SELECT count(*) FROM orders WHERE user_id = $2 AND state IN ('created', 'paying')) < $16
+WHERE (SELECT count(*) FROM orders WHERE user_id = $2 AND state IN ('created', 'paying') AND expires_at > $12) < $16
 ON CONFLICT (user_id, request_id) DO NOTHING
 RETURNING {ORDER_COLUMNS}
 """  # noqa: S608  # our own column list

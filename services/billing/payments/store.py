@@ -15,13 +15,13 @@ import structlog
 from services.billing.payments import rows, sql
 from services.billing.payments.domain import Channel, Order, OrderState, Package, Refund
 from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
 
 # How often a provider is asked about a waiting order or refund: after this long, then twice as long, up to the most.
 _FIRST_QUERY_S = 15.0
 _QUERY_S_MAX = 3600.0
 
 # asyncpg finds a connection that was cut at the wrong moment in a state that it calls its own fault.
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 log = structlog.get_logger()
 
@@ -176,6 +176,6 @@ class PaymentStore:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except _AWAY as error:
+    except FAILED as error:
         log.error("payments cannot be read or written", error=type(error).__name__)
         raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None

@@ -1,6 +1,7 @@
 """What payments do by themselves: find lost callbacks, close unpaid orders, end refunds, compare yesterday's bill."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
@@ -72,10 +73,12 @@ class PaymentWatch:
     async def tidy(self, now: datetime) -> None:
         """What is to be done once a day."""
         await self._store.forget_callbacks(now - _CALLBACKS_KEPT)
-        yesterday = day_of(now - _BILL_AFTER) - timedelta(days=1)
-        for provider in self._providers.all:
-            if not await self._store.reconciled(provider.name, yesterday):
-                await self._quietly(self._reconciler.run(provider, yesterday))
+        today = day_of(now - _BILL_AFTER)
+        # A week: a bill may be away for a day, and so may we.
+        days = [today - timedelta(days=back) for back in range(7, 0, -1)]
+        for provider, day in itertools.product(self._providers.all, days):
+            if not await self._store.reconciled(provider.name, day):
+                await self._quietly(self._reconciler.run(provider, day))
 
     async def _watch(self, provider: PaymentProvider) -> None:
         while True:

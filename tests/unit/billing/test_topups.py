@@ -21,7 +21,7 @@ from services.billing.domain import (
     Settle,
     Transfer,
 )
-from services.billing.payments.domain import MICROS_PER_FEN, Order, OrderState, Refund, RefundState
+from services.billing.payments.domain import MICROS_PER_FEN, Channel, Order, OrderState, Refund, RefundState
 from services.billing.payments.rules import refundable_fen
 from services.billing.pricing import Price, Usage
 from services.runtime.errors import ServiceError
@@ -269,3 +269,13 @@ def test_when_an_older_topup_has_something_left_the_newer_ones_are_whole(
                 under_way = sum(refund.amount_fen for refund in held if refund.out_trade_no == newer.out_trade_no)
                 whole = newer.amount_fen - newer.refunded_fen - under_way
                 assert refundable_fen(newer, available, orders, held) == whole
+
+
+def test_a_virtual_order_is_given_back_one_refund_at_a_time() -> None:
+    """Virtual payment tells refunds apart by what is left of their order."""
+    store = shop(pay())
+    store.orders["order1"] = replace(store.orders["order1"], channel=Channel.VIRTUAL)
+    done(store, hold(100, "refund1"))
+    assert refused(store, hold(100, "refund2")).wire_reason == "REFUND_UNDER_WAY"
+    done(store, end(RefundEnd.DONE))
+    assert done(store, hold(100, "refund2")).amount == 100 * MICROS_PER_FEN

@@ -146,3 +146,15 @@ def test_a_turn_that_never_was_cannot_be_reversed() -> None:
         outcome = ended(store, ReverseTurn("u", "never"))
         assert isinstance(outcome, ServiceError)
         assert outcome.wire_reason == "RESERVATION_NOT_FOUND"
+
+
+def test_a_reserve_that_is_repeated_after_its_end_says_that_nothing_is_set_aside() -> None:
+    store = turn()
+    reserve = Reserve("u", "r", "m", 100, 100, PRICE, 900)
+    again = ended(store, reserve)
+    assert isinstance(again, Result)
+    assert (again.fresh, again.closed) == (False, False)
+    ended(store, Release("u", "r"))
+    over = ended(store, reserve)
+    assert isinstance(over, Result)
+    assert (over.fresh, over.closed, over.amount) == (False, True, again.amount)

@@ -60,7 +60,9 @@ class MessagePush:
         message = _parse(callback.body)
         if self._crypto is not None:
             message = self._decrypted(self._crypto, message, callback.query)
-        return f"{callback.query['timestamp']}.{callback.query['nonce']}", message
+        # Its signature does not cover the body: another body is another delivery.
+        body = hashlib.sha256(callback.body).hexdigest()
+        return f"{callback.query['timestamp']}.{callback.query['nonce']}.{body}", message
 
     def _is_signed(self, query: Mapping[str, str]) -> bool:
         parts = sorted((self._token, query.get("timestamp", ""), query.get("nonce", "")))

@@ -124,7 +124,9 @@ class WeChatPayClient:
             return content
         code = (_document(content) or {}).get("code")
         log.warning("wechatpay refuses", status=status, code=code)
-        if isinstance(code, str) and code:
+        # A server that fails, or is busy, may have done it nevertheless, whatever code it gives.
+        may_be_done = (status >= 500 or status == 429) and code != "OPENID_MISMATCH"
+        if isinstance(code, str) and code and not may_be_done:
             raise translation.refusal(NAME, code)
         # Whoever answers without a code is something before WeChat Pay.
         raise translation.unavailable(NAME)

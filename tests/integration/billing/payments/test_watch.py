@@ -236,3 +236,21 @@ async def test_a_question_without_an_answer_is_asked_again_later(shop: Shop) -> 
     await shop.later(31)
     await shop.look()
     assert (await shop.read(order)).state is OrderState.PAID
+
+
+async def test_a_virtual_order_is_asked_about_for_days_because_nobody_can_close_it(database_url: str) -> None:
+    provider = FakeProvider("virtual-payment", frozenset({Channel.VIRTUAL}))
+    async with open_shop(database_url, provider) as shop:
+        order = await shop.buy(channel=Channel.VIRTUAL)
+        await shop.later(2 * 86_400)
+        await shop.look()
+        assert (await shop.read(order)).state is OrderState.PAYING
+        # Paid on a phone that kept the parameters; its callback is lost.
+        shop.provider.pay(order)
+        await shop.later(3_600)
+        await shop.look()
+        assert (await shop.read(order)).state is OrderState.PAID
+        other = await shop.buy(channel=Channel.VIRTUAL)
+        await shop.later(4 * 86_400)
+        await shop.look()
+        assert (await shop.read(other)).state is OrderState.CLOSED

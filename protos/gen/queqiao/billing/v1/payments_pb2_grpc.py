@@ -136,7 +136,8 @@ class PaymentServiceServicer:
         credit first and then the oldest top-up. The money is held in the wallet until the provider has finished.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with ORDER_NOT_FOUND; ALREADY_EXISTS with
-        REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE or PAYMENT_REFUSED.
+        REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE, PAYMENT_REFUSED, or REFUND_UNDER_WAY
+        (virtual payment gives one refund of an order back at a time).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

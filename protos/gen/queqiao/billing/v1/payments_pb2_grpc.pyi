@@ -72,7 +72,8 @@ class PaymentServiceStub:
     credit first and then the oldest top-up. The money is held in the wallet until the provider has finished.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with ORDER_NOT_FOUND; ALREADY_EXISTS with
-    REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE or PAYMENT_REFUSED.
+    REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE, PAYMENT_REFUSED, or REFUND_UNDER_WAY
+    (virtual payment gives one refund of an order back at a time).
     """
     Reconcile: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ReconcileRequest, _payments_pb2.ReconcileResponse]
     """Compares a day with the provider's bill of that day and repairs nothing: it reports every difference.
@@ -125,7 +126,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     credit first and then the oldest top-up. The money is held in the wallet until the provider has finished.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with ORDER_NOT_FOUND; ALREADY_EXISTS with
-    REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE or PAYMENT_REFUSED.
+    REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE, PAYMENT_REFUSED, or REFUND_UNDER_WAY
+    (virtual payment gives one refund of an order back at a time).
     """
     Reconcile: _aio.UnaryUnaryMultiCallable[_payments_pb2.ReconcileRequest, _payments_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Compares a day with the provider's bill of that day and repairs nothing: it reports every difference.
@@ -211,7 +213,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         credit first and then the oldest top-up. The money is held in the wallet until the provider has finished.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with ORDER_NOT_FOUND; ALREADY_EXISTS with
-        REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE or PAYMENT_REFUSED.
+        REQUEST_CONFLICT; FAILED_PRECONDITION with ORDER_NOT_PAID, REFUND_TOO_LARGE, PAYMENT_REFUSED, or REFUND_UNDER_WAY
+        (virtual payment gives one refund of an order back at a time).
         """
 
     @_abc_1.abstractmethod
