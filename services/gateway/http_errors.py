@@ -29,6 +29,7 @@ FORMS: Mapping[str, Form] = {
     "ORDER_NOT_PAID": Form(400, "invalid_request_error", "invalid_request_error"),
     "PAYMENT_REFUSED": Form(400, "invalid_request_error", "invalid_request_error"),
     "REFUND_TOO_LARGE": Form(400, "invalid_request_error", "invalid_request_error"),
+    "REFUND_UNDER_WAY": Form(400, "invalid_request_error", "invalid_request_error"),
     "INVALID_API_KEY": Form(401, "authentication_error", "invalid_api_key"),
     "INVALID_REFRESH_TOKEN": Form(401, "authentication_error", "invalid_api_key"),
     "INSUFFICIENT_QUOTA": Form(402, "insufficient_quota", "insufficient_quota"),

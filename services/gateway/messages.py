@@ -166,6 +166,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The payment provider does not answer: try again shortly with the same Idempotency-Key, which makes no second "
         "order.",
     ),
+    "REFUND_UNDER_WAY": (
+        "该订单已有一笔退款正在处理，请等它结束后再试。",
+        "Another refund of this order is under way: try again when it has ended.",
+    ),
     "REFUND_TOO_LARGE": (
         "退款金额超过了这笔充值的剩余金额。",
         "This is more than what is left of the top-up.",

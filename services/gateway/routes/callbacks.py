@@ -21,8 +21,8 @@ _PROVIDER = re.compile(r"[a-z0-9_-]{1,64}")
 # As payments.proto says.
 _BODY_BYTES_MAX = 1024 * 1024
 
-# A provider sends its few kilobytes at once, and waits five seconds for the whole.
-_ARRIVAL_S = 1.0
+# A provider sends a few kilobytes, and waits five seconds for the whole.
+_ARRIVAL_S = 3.0
 
 
 class CallbackRoutes:

@@ -1,9 +1,8 @@
-"""The fifteen invariants that ledgers are examined by, each on real PostgreSQL."""
+"""The invariants that ledgers are examined by, each on real PostgreSQL; the fifteenth is in test_recovery.py."""
 
 import asyncio
 import random
 from collections import defaultdict
-from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -28,13 +27,10 @@ from services.billing.domain import (
     ReverseTurn,
     wallet_account,
 )
-from services.billing.payments.store import PaymentStore
 from services.billing.ports import StoreError
 from services.billing.pricing import Price
 from services.billing.store import PostgresLedger
 from services.runtime.errors import ServiceError
-from tests.ledger.crash import crashing, prepare_crashes
-from tests.ledger.operations import order
 from tests.ledger.postgres import Pool
 from tests.ledger.writing import done, everything_once, now, reserve, settle, several, sound_books, top_up
 
@@ -289,30 +285,3 @@ async def test_isolation(ledger_pool: Pool) -> None:
     books = await sound_books(ledger_pool)
     assert (books.wallets["ann"].available, books.wallets["bo"].available) == (2_000_000 - 200 - 100, 0)
     assert books.wallets["bo"].balance == 100
-
-
-@pytest.mark.parametrize("when", ["reservations", "grants", "transfers", "chains", "wallets", "orders", "commit"])
-async def test_recovery(ledger_pool: Pool, database_url: str, when: str) -> None:
-    admin = await asyncpg.connect(database_url)
-    try:
-        await prepare_crashes(admin)
-        await PaymentStore(ledger_pool).add_order(order("order1", "u", 300), waiting_max=9)
-        await done(ledger_pool, GrantCredit("u", "g", 1_000, ""), reserve("1"))
-        writes: list[Operation] = [
-            GrantCredit("u", "g2", 500, ""),
-            settle("1", micros=70),
-            reserve("2"),
-            PayOrder("u", "order1", 300, "wx1", now() - timedelta(seconds=1)),
-        ]
-        before = await sound_books(ledger_pool)
-        async with crashing(admin, when):
-            with pytest.raises(StoreError) as caught:
-                await PostgresLedger(ledger_pool).apply(writes, now())
-            assert not caught.value.alone, "the others are not to be tried one by one"
-        assert await sound_books(ledger_pool) == before, "nothing is half written"
-        # The caller repeats it, through whichever connection.
-        assert all(result.fresh for result in await done(ledger_pool, *writes))
-        assert not any(result.fresh for result in await done(ledger_pool, *writes))
-        assert (await sound_books(ledger_pool)).wallets["u"].balance == 1_000 + 500 - 70 + 3_000_000
-    finally:
-        await admin.close()

@@ -140,7 +140,9 @@ def test_a_repeated_settlement_charges_once_and_answers_the_same() -> None:
     assert (again.amount, again.fresh, again.wallet.balance) == (50, False, 950)
 
 
-@pytest.mark.parametrize("other", [settle(Usage(30, 21)), settle(outcome="cancelled")])
+@pytest.mark.parametrize(
+    "other", [settle(Usage(30, 21)), settle(Usage(31, 20)), settle(Usage(30, 20, 5)), settle(outcome="cancelled")]
+)
 def test_settling_otherwise_than_before_is_a_conflict(other: Settle) -> None:
     assert refused(ledger(reserve(), settle()), other).wire_reason == "REQUEST_CONFLICT"
 
