@@ -1,6 +1,6 @@
 """Trade bills as CSV: what was paid and refunded on one of Beijing's days.
 
-Source: wechat-protocol.md, section 3 (trade bill). Unlike WeChat, which has yesterday's bill from 10:00, the stand-in
+Source: WeChat Pay's document of the trade bill. Unlike WeChat, which has yesterday's bill from 10:00, the stand-in
 also has today's, as far as the day has come.
 """
 

@@ -1,7 +1,7 @@
 """The merchant's and the platform's keys: made once in a folder, found again after a restart.
 
 WeChat Pay signs with one of two keys, which differ: the platform certificate's (older merchants) and the WeChat Pay
-public key's (newer ones; a merchant who migrates sees both). Source: wechat-protocol.md, section 3.
+public key's (newer ones; a merchant who migrates sees both). Source: WeChat Pay's documents.
 """
 
 import json

@@ -1,6 +1,6 @@
 """How the stand-in misbehaves on demand, and what a test or a person may set.
 
-Each value says what a merchant sees. Sources: wechat-protocol.md, section 3, for what really happens; the rest is what
+Each value says what a merchant sees. Sources: WeChat Pay's documents, for what really happens; the rest is what
 an attacker or a broken network would do.
 """
 

@@ -1,6 +1,6 @@
 """Delivers notices as WeChat does: a few seconds to answer, repeated on a schedule until accepted, never guaranteed.
 
-Source: wechat-protocol.md, section 3 (answer within 5 s; retries). What is on its way is forgotten by a restart.
+Source: WeChat Pay's documents of notices (answer within 5 s; retries). What is on its way is forgotten by a restart.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The trade book: orders and refunds with the states that WeChat Pay gives them.
 
 It is kept as a journal, one JSON line per change with the whole record, so it survives a restart and a kill. Money is
-int fen (CNY × 10⁻²). Source: wechat-protocol.md, section 3.
+int fen (CNY × 10⁻²). Source: WeChat Pay's documents.
 """
 
 import secrets

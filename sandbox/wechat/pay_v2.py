@@ -1,6 +1,6 @@
 """WeChat Pay v2: XML with MD5 or HMAC-SHA256, over the same trade as APIv3.
 
-Source: wechat-protocol.md, section 3 (v2). Unlike the real `/secapi/`, the stand-in asks for no client certificate:
+Source: WeChat Pay's v2 documents. Unlike the real `/secapi/`, the stand-in asks for no client certificate:
 it listens on plain HTTP.
 """
 

@@ -1,6 +1,6 @@
 """APIv3's cryptography, both directions: SHA256withRSA over lines, AES-256-GCM for resources.
 
-Source: wechat-protocol.md, section 3 (request signing; response and notify signing).
+Source: WeChat Pay's APIv3 documents (signing of requests, responses and notices).
 """
 
 import base64

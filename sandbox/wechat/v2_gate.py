@@ -1,6 +1,6 @@
 """What every call of WeChat Pay v2 passes: the signature is verified, the answer is signed in the same manner.
 
-Source: wechat-protocol.md, section 3 (v2).
+Source: WeChat Pay's v2 documents.
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """The XML of WeChat Pay v2: signed documents, and the notices of payments and refunds.
 
-Signatures are wechatpy's own. Source: wechat-protocol.md, section 3 (v2).
+Signatures are wechatpy's own. Source: WeChat Pay's v2 documents.
 """
 
 import base64

@@ -1,7 +1,6 @@
 """What every call of APIv3 passes: the merchant's signature is verified, the answer is signed.
 
-Source: wechat-protocol.md, section 3 (request signing; response signing; error body, whose HTTP statuses are marked
-unsure there).
+Source: WeChat Pay's APIv3 documents (signing; error bodies, whose HTTP statuses are unsure).
 """
 
 import json

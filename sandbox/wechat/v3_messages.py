@@ -1,6 +1,6 @@
 """The documents of APIv3: the transaction, the refund, and the notices that carry them.
 
-Source: wechat-protocol.md, section 3. Event names of refunds are marked unsure there.
+Source: WeChat Pay's documents. Event names of refunds are unsure.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What requests of APIv3 say, and whether that is well-formed. Source: wechat-protocol.md, section 3 (APIv3)."""
+"""What requests of APIv3 say, and whether that is well-formed. Source: WeChat Pay's APIv3 documents."""
 
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar

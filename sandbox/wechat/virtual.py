@@ -1,6 +1,6 @@
 """Virtual payment: `/xpay/*` for the merchant's server, and what `wx.requestVirtualPayment` does on the phone.
 
-Source: wechat-protocol.md, section 5; error codes are those of the official pages as the community quotes them.
+Source: WeChat's documents of virtual payment; error codes are those that the community quotes from them.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The documents of virtual payment: an order as `/xpay/query_order` tells it, and the messages that are pushed.
 
-Source: wechat-protocol.md, section 5; the shape of the messages is marked unsure there.
+Source: WeChat's documents of virtual payment; the shape of the messages is unsure.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """WeChat Pay's daily trade bill: unpacked, verified, and read exactly. Pure.
 
 The bill is a CSV of its own kind: a header, rows whose every field follows a backtick, a second header and one row of
-sums; amounts are in yuan. Source: wechat-protocol.md, section 3 (trade bill).
+sums; amounts are in yuan. Source: WeChat Pay's document of the trade bill.
 """
 
 import gzip

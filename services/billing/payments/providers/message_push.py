@@ -1,7 +1,7 @@
 """What the platform of mini-programs pushes: verified, decrypted if need be, read as JSON or XML.
 
 In plain mode the signature is over token, time and nonce alone, so the message itself proves nothing. Source:
-wechat-protocol.md, section 5; the platform's document of message pushes.
+WeChat's documents of virtual payment; the platform's document of message pushes.
 """
 
 import hashlib

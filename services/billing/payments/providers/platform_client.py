@@ -1,6 +1,6 @@
 """The line to the platform of mini-programs: `/xpay/*`, with an access token and the signature of virtual payment.
 
-wechatpy is synchronous and does not know stable tokens. Source: wechat-protocol.md, sections 1 and 5.
+wechatpy is synchronous and knows no stable tokens. Source: WeChat's documents of stable tokens and virtual payment.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """WeChat Pay v2's XML: flat documents, signed with the merchant's API key. Pure.
 
-Source: wechat-protocol.md, section 3 (v2).
+Source: WeChat Pay's v2 documents.
 """
 
 import hmac

@@ -1,6 +1,6 @@
 """What providers say, in our words: states, amounts, times, refusals. Pure.
 
-Source: wechat-protocol.md, section 3.
+Source: WeChat Pay's documents.
 """
 
 import re

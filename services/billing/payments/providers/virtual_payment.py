@@ -1,7 +1,7 @@
 """Virtual payment, which virtual goods in a mini-program must use: `wx.requestVirtualPayment` and `/xpay/*`.
 
 A push that goods are to be delivered is only a hint, and the order is asked for before money is credited. Source:
-wechat-protocol.md, section 5, where the shape of the push is marked unsure; statuses and error codes are those of the
+WeChat's documents of virtual payment; the shape of the push is unsure. Statuses and error codes are those of the
 platform's document of query_order.
 """
 

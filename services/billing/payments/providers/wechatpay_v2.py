@@ -1,6 +1,6 @@
 """WeChat Pay v2, the older API with XML: JSAPI payments, through wechatpy.
 
-Source: wechat-protocol.md, section 3 (v2).
+Source: WeChat Pay's v2 documents.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """WeChat Pay APIv3: JSAPI and NATIVE payments, through wechatpayv3.
 
-Source: wechat-protocol.md, section 3 (APIv3).
+Source: WeChat Pay's APIv3 documents.
 """
 
 import asyncio
