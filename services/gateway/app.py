@@ -29,13 +29,16 @@ from services.gateway.routes.models import ModelRoutes
 from services.gateway.routes.orders import OrderRoutes
 from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
-from services.gateway.sealing import Sealer
 from services.gateway.sessions import Sessions
 from services.gateway.tracing import traced
 from services.gateway.wechat import WeChatLogin
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client
+from services.runtime.sealing import Sealer
+
+# What the session keys of WeChat are sealed for.
+_SESSION_KEYS = "queqiao gateway: wechat session keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _routes(
 ) -> Router:
     """Every path and what answers it."""
     secret, body_bytes_max = settings.session_secret.get_secret_value(), settings.body_bytes_max
-    sessions, payers = Sessions(accounts, secret), Payers(accounts, Sealer(secret))
+    sessions, payers = Sessions(accounts, secret), Payers(accounts, Sealer(secret, purpose=_SESSION_KEYS))
     platform = WeChatLogin(
         base_url=settings.wechat_api_base_url,
         appid=settings.wechat_appid,

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from services.gateway.body import wrong
 from services.gateway.orders import Channel, Payer
-from services.gateway.sealing import Sealer
+from services.runtime.sealing import Sealer
 
 
 class WeChatSessions(Protocol):

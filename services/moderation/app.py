@@ -7,9 +7,9 @@ import structlog
 from queqiao.moderation.v1 import moderation_pb2_grpc
 
 from services.moderation.config import ModerationSettings
-from services.moderation.lexicon import Lexicon
+from services.moderation.lexicon.lexicon import Lexicon
+from services.moderation.lists.words import read_words
 from services.moderation.servicer import ModerationMetrics, ModerationServicer
-from services.moderation.words import read_words
 from services.runtime.process import Runtime, Server
 
 SERVICE = "queqiao.moderation.v1.ModerationService"

@@ -11,6 +11,6 @@ class ModerationSettings(ServiceSettings):
     """Configuration of the moderation service."""
 
     lexicon_path: Path = Field(
-        default=Path(__file__).with_name("words"),
+        default=Path(__file__).parent / "lists" / "shipped",
         description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",
     )

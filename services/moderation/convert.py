@@ -2,8 +2,8 @@
 
 from queqiao.moderation.v1 import moderation_pb2
 
-from services.moderation.lexicon import Match
-from services.moderation.screening import Screened
+from services.moderation.lexicon.lexicon import Match
+from services.moderation.lexicon.screening import Screened
 from services.runtime.errors import InvalidRequestError
 
 _INPUT_CHARACTERS_MAX = 1_048_576

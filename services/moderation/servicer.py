@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.moderation import convert
-from services.moderation.lexicon import Lexicon, Match
-from services.moderation.screening import screen
+from services.moderation.lexicon.lexicon import Lexicon, Match
+from services.moderation.lexicon.screening import screen
 from services.runtime.endless import EndlessCalls
 
 log = structlog.get_logger()

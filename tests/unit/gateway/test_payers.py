@@ -6,8 +6,8 @@ import pytest
 
 from services.gateway.orders import Channel, Payer
 from services.gateway.payers import Payers
-from services.gateway.sealing import Sealer
 from services.runtime.errors import InvalidRequestError
+from services.runtime.sealing import Sealer
 
 SECRET = "a secret of at least thirty-two characters"
 
@@ -34,7 +34,7 @@ async def problem(payers: Payers, channel: Channel, user_id: str = "usr_1") -> s
 
 
 async def test_each_channel_learns_what_it_needs() -> None:
-    payers = Payers(OneUser(), Sealer(SECRET))
+    payers = Payers(OneUser(), Sealer(SECRET, purpose="keys"))
     await payers.keep("usr_1", "key-1")
     paid = {channel: await payers.payer("usr_1", channel, "192.0.2.1") for channel in Channel}
     assert paid == {
@@ -47,7 +47,7 @@ async def test_each_channel_learns_what_it_needs() -> None:
 
 async def test_the_key_is_of_the_last_login_and_not_shown() -> None:
     store = OneUser()
-    payers = Payers(store, Sealer(SECRET))
+    payers = Payers(store, Sealer(SECRET, purpose="keys"))
     await payers.keep("usr_1", "key-1")
     await payers.keep("usr_1", "key-2")
     payer = await payers.payer("usr_1", Channel.VIRTUAL, "192.0.2.1")
@@ -60,13 +60,13 @@ async def test_the_key_is_of_the_last_login_and_not_shown() -> None:
 
 async def test_a_key_of_a_rotated_secret_or_of_another_user_counts_as_absent() -> None:
     store = OneUser()
-    await Payers(store, Sealer(SECRET)).keep("usr_1", "key-1")
-    assert await problem(Payers(store, Sealer(SECRET[::-1])), Channel.VIRTUAL) == "no_session"
-    assert await problem(Payers(store, Sealer(SECRET)), Channel.VIRTUAL, "usr_2") == "no_session"
+    await Payers(store, Sealer(SECRET, purpose="keys")).keep("usr_1", "key-1")
+    assert await problem(Payers(store, Sealer(SECRET[::-1], purpose="keys")), Channel.VIRTUAL) == "no_session"
+    assert await problem(Payers(store, Sealer(SECRET, purpose="keys")), Channel.VIRTUAL, "usr_2") == "no_session"
 
 
 @pytest.mark.parametrize("channel", [channel for channel in Channel if channel is not Channel.NATIVE])
 async def test_who_is_no_user_of_wechat_can_only_scan(channel: Channel) -> None:
-    payers = Payers(OneUser(openid=""), Sealer(SECRET))
+    payers = Payers(OneUser(openid=""), Sealer(SECRET, purpose="keys"))
     assert await problem(payers, channel) == "no_openid"
     assert await payers.payer("usr_1", Channel.NATIVE, "192.0.2.1") == Payer("192.0.2.1")

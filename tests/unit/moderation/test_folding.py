@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moderation.folding import Folder
+from services.moderation.lexicon.folding import Folder
 
 FOLDER = Folder()
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from services.moderation.config import ModerationSettings
-from services.moderation.lexicon import Lexicon, Match, Word
-from services.moderation.words import read_words
+from services.moderation.lexicon.lexicon import Lexicon, Match, Word
+from services.moderation.lists.words import read_words
 
 
 @pytest.fixture(scope="module")

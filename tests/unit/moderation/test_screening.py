@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.moderation.lexicon import Lexicon, Match, Word
-from services.moderation.screening import screen
+from services.moderation.lexicon.lexicon import Lexicon, Match, Word
+from services.moderation.lexicon.screening import screen
 
 # Words inside words, words that begin words, words that overlap; each has a label of its own.
 WORDS = ("违禁词", "禁词表", "词", "违禁词表品", "bad word", "bad", "worse", "or", "a1", "毒x品", "x品好", "aab")

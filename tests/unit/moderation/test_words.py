@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.moderation.words import read_words
+from services.moderation.lists.words import read_words
 from services.runtime.errors import StartupError
 
 

@@ -24,39 +24,39 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqueqiao/chat/v1/chat.proto\x12\x0fqueqiao.chat.v1\"\xc7\x01\n\x11StreamTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.queqiao.chat.v1.Message\x12\x39\n\nparameters\x18\x06 \x01(\x0b\x32%.queqiao.chat.v1.GenerationParameters\"?\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.queqiao.chat.v1.Role\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa8\x02\n\x14GenerationParameters\x12\x1e\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\tB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"\xb0\x01\n\x12StreamTurnResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.queqiao.chat.v1.TurnStartedH\x00\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1a.queqiao.chat.v1.TurnDeltaH\x00\x12\x33\n\tcompleted\x18\x03 \x01(\x0b\x32\x1e.queqiao.chat.v1.TurnCompletedH\x00\x42\x07\n\x05\x65vent\"5\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x19\n\tTurnDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x84\x01\n\rTurnCompleted\x12\x34\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1d.queqiao.chat.v1.FinishReason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.queqiao.chat.v1.Usage\x12\x16\n\x0e\x63harged_micros\x18\x03 \x01(\x03\"Q\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.queqiao.chat.v1.Model\"k\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tcreated_s\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x05*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xbd\x01\n\x0b\x43hatService\x12W\n\nStreamTurn\x12\".queqiao.chat.v1.StreamTurnRequest\x1a#.queqiao.chat.v1.StreamTurnResponse0\x01\x12U\n\nListModels\x12\".queqiao.chat.v1.ListModelsRequest\x1a#.queqiao.chat.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqueqiao/chat/v1/chat.proto\x12\x0fqueqiao.chat.v1\"\xd7\x01\n\x11StreamTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.queqiao.chat.v1.Message\x12\x39\n\nparameters\x18\x06 \x01(\x0b\x32%.queqiao.chat.v1.GenerationParameters\x12\x0e\n\x06openid\x18\x07 \x01(\t\"?\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.queqiao.chat.v1.Role\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa8\x02\n\x14GenerationParameters\x12\x1e\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\tB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"\xb0\x01\n\x12StreamTurnResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.queqiao.chat.v1.TurnStartedH\x00\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1a.queqiao.chat.v1.TurnDeltaH\x00\x12\x33\n\tcompleted\x18\x03 \x01(\x0b\x32\x1e.queqiao.chat.v1.TurnCompletedH\x00\x42\x07\n\x05\x65vent\"5\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x19\n\tTurnDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x84\x01\n\rTurnCompleted\x12\x34\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1d.queqiao.chat.v1.FinishReason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.queqiao.chat.v1.Usage\x12\x16\n\x0e\x63harged_micros\x18\x03 \x01(\x03\"Q\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.queqiao.chat.v1.Model\"k\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tcreated_s\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x05*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xbd\x01\n\x0b\x43hatService\x12W\n\nStreamTurn\x12\".queqiao.chat.v1.StreamTurnRequest\x1a#.queqiao.chat.v1.StreamTurnResponse0\x01\x12U\n\nListModels\x12\".queqiao.chat.v1.ListModelsRequest\x1a#.queqiao.chat.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'queqiao.chat.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1284
-  _globals['_ROLE']._serialized_end=1364
-  _globals['_FINISHREASON']._serialized_start=1366
-  _globals['_FINISHREASON']._serialized_end=1461
+  _globals['_ROLE']._serialized_start=1300
+  _globals['_ROLE']._serialized_end=1380
+  _globals['_FINISHREASON']._serialized_start=1382
+  _globals['_FINISHREASON']._serialized_end=1477
   _globals['_STREAMTURNREQUEST']._serialized_start=48
-  _globals['_STREAMTURNREQUEST']._serialized_end=247
-  _globals['_MESSAGE']._serialized_start=249
-  _globals['_MESSAGE']._serialized_end=312
-  _globals['_GENERATIONPARAMETERS']._serialized_start=315
-  _globals['_GENERATIONPARAMETERS']._serialized_end=611
-  _globals['_STREAMTURNRESPONSE']._serialized_start=614
-  _globals['_STREAMTURNRESPONSE']._serialized_end=790
-  _globals['_TURNSTARTED']._serialized_start=792
-  _globals['_TURNSTARTED']._serialized_end=845
-  _globals['_TURNDELTA']._serialized_start=847
-  _globals['_TURNDELTA']._serialized_end=872
-  _globals['_TURNCOMPLETED']._serialized_start=875
-  _globals['_TURNCOMPLETED']._serialized_end=1007
-  _globals['_USAGE']._serialized_start=1009
-  _globals['_USAGE']._serialized_end=1090
-  _globals['_LISTMODELSREQUEST']._serialized_start=1092
-  _globals['_LISTMODELSREQUEST']._serialized_end=1111
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1113
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1173
-  _globals['_MODEL']._serialized_start=1175
-  _globals['_MODEL']._serialized_end=1282
-  _globals['_CHATSERVICE']._serialized_start=1464
-  _globals['_CHATSERVICE']._serialized_end=1653
+  _globals['_STREAMTURNREQUEST']._serialized_end=263
+  _globals['_MESSAGE']._serialized_start=265
+  _globals['_MESSAGE']._serialized_end=328
+  _globals['_GENERATIONPARAMETERS']._serialized_start=331
+  _globals['_GENERATIONPARAMETERS']._serialized_end=627
+  _globals['_STREAMTURNRESPONSE']._serialized_start=630
+  _globals['_STREAMTURNRESPONSE']._serialized_end=806
+  _globals['_TURNSTARTED']._serialized_start=808
+  _globals['_TURNSTARTED']._serialized_end=861
+  _globals['_TURNDELTA']._serialized_start=863
+  _globals['_TURNDELTA']._serialized_end=888
+  _globals['_TURNCOMPLETED']._serialized_start=891
+  _globals['_TURNCOMPLETED']._serialized_end=1023
+  _globals['_USAGE']._serialized_start=1025
+  _globals['_USAGE']._serialized_end=1106
+  _globals['_LISTMODELSREQUEST']._serialized_start=1108
+  _globals['_LISTMODELSREQUEST']._serialized_end=1127
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1129
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1189
+  _globals['_MODEL']._serialized_start=1191
+  _globals['_MODEL']._serialized_end=1298
+  _globals['_CHATSERVICE']._serialized_start=1480
+  _globals['_CHATSERVICE']._serialized_end=1669
 # @@protoc_insertion_point(module_scope)

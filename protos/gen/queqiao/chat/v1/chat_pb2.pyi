@@ -83,6 +83,7 @@ class StreamTurnRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    OPENID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names this turn in the ledger, logs and traces. Required; unique per user; 1 to 64 characters of [A-Za-z0-9_-]."""
     user_id: _builtins.str
@@ -93,6 +94,10 @@ class StreamTurnRequest(_message.Message):
     """
     model: _builtins.str
     """Which model answers, as ListModels names it. Empty: the default model."""
+    openid: _builtins.str
+    """WeChat's openid of the user, by which WeChat judges what they write; empty when they did not come from WeChat. At
+    most 64 characters.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """The new messages, oldest first; 1 to 256. With a conversation they follow what it remembers."""
@@ -110,10 +115,11 @@ class StreamTurnRequest(_message.Message):
         model: _builtins.str = ...,
         messages: _abc.Iterable[Global___Message] | None = ...,
         parameters: Global___GenerationParameters | None = ...,
+        openid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "messages", b"messages", "model", b"model", "parameters", b"parameters", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "messages", b"messages", "model", b"model", "openid", b"openid", "parameters", b"parameters", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

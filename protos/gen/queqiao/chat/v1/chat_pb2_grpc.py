@@ -67,8 +67,12 @@ class ChatServiceServicer:
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST or CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND or
         CONVERSATION_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
-        ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY or SERVICE_UNAVAILABLE;
-        DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+        ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY, MODERATION_UNAVAILABLE or
+        SERVICE_UNAVAILABLE; DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+
+        CONTENT_REFUSED has metadata: `layer` (lexicon, wechat or openai), `label` (a WeChat label code) and `action`.
+        With action `block`, what has been streamed may stay on the screen; with `retract` it must be taken back, all of
+        it: a remote layer has refused what was already shown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,8 +46,12 @@ class ChatServiceStub:
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST or CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND or
     CONVERSATION_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
-    ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY or SERVICE_UNAVAILABLE;
-    DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+    ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY, MODERATION_UNAVAILABLE or
+    SERVICE_UNAVAILABLE; DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+
+    CONTENT_REFUSED has metadata: `layer` (lexicon, wechat or openai), `label` (a WeChat label code) and `action`.
+    With action `block`, what has been streamed may stay on the screen; with `retract` it must be taken back, all of
+    it: a remote layer has refused what was already shown.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
     """Lists the models that can be asked now, the default one first.
@@ -73,8 +77,12 @@ class ChatServiceAsyncStub(ChatServiceStub):
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST or CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND or
     CONVERSATION_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
-    ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY or SERVICE_UNAVAILABLE;
-    DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+    ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY, MODERATION_UNAVAILABLE or
+    SERVICE_UNAVAILABLE; DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+
+    CONTENT_REFUSED has metadata: `layer` (lexicon, wechat or openai), `label` (a WeChat label code) and `action`.
+    With action `block`, what has been streamed may stay on the screen; with `retract` it must be taken back, all of
+    it: a remote layer has refused what was already shown.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that can be asked now, the default one first.
@@ -103,8 +111,12 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST or CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND or
         CONVERSATION_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
-        ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY or SERVICE_UNAVAILABLE;
-        DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+        ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY, MODERATION_UNAVAILABLE or
+        SERVICE_UNAVAILABLE; DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+
+        CONTENT_REFUSED has metadata: `layer` (lexicon, wechat or openai), `label` (a WeChat label code) and `action`.
+        With action `block`, what has been streamed may stay on the screen; with `retract` it must be taken back, all of
+        it: a remote layer has refused what was already shown.
         """
 
     @_abc_1.abstractmethod

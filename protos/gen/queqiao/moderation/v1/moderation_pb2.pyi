@@ -19,6 +19,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Review:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReviewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Review.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVIEW_UNSPECIFIED: _Review.ValueType  # 0
+    """They are not."""
+    REVIEW_BESIDE: _Review.ValueType  # 1
+    """At the same time as the model: nothing may be shown before their verdict on the question, and what they refuse
+    of an answer is retracted.
+    """
+    REVIEW_BEFORE: _Review.ValueType  # 2
+    """Before the model is asked; of an answer, before the passage is shown."""
+
+class Review(_Review, metaclass=_ReviewEnumTypeWrapper):
+    """When the remote layers are asked."""
+
+REVIEW_UNSPECIFIED: Review.ValueType  # 0
+"""They are not."""
+REVIEW_BESIDE: Review.ValueType  # 1
+"""At the same time as the model: nothing may be shown before their verdict on the question, and what they refuse
+of an answer is retracted.
+"""
+REVIEW_BEFORE: Review.ValueType  # 2
+"""Before the model is asked; of an answer, before the passage is shown."""
+Global___Review: _TypeAlias = Review  # noqa: Y015
+
 class _Layer:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -56,22 +84,28 @@ class CheckInputRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    OPENID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The turn that the text belongs to, for logs and traces. Required."""
+    """The turn that the text belongs to, for logs, traces and the audit. Required."""
     user_id: _builtins.str
     """Who wrote it. Required."""
     text: _builtins.str
     """What was written; at most 1,048,576 characters. Required."""
+    openid: _builtins.str
+    """WeChat's openid of the user; empty when they did not come from WeChat, which
+    then is not asked. At most 64 characters.
+    """
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         text: _builtins.str = ...,
+        openid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -79,27 +113,75 @@ Global___CheckInputRequest: _TypeAlias = CheckInputRequest  # noqa: Y015
 
 @_typing.final
 class CheckInputResponse(_message.Message):
-    """What was found in a user's text."""
+    """What was found in a user's text, and what is still to be asked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERDICT_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    review: Global___Review.ValueType
+    """Whether ReviewInput is to be called for this text, and when."""
+    version: _builtins.str
+    """Names the word lists and the policy by which was judged: what was allowed under one may not be under another."""
     @_builtins.property
     def verdict(self) -> Global___Verdict:
-        """The judgement."""
+        """The lexicon's judgement."""
+
+    @_builtins.property
+    def output(self) -> Global___OutputPlan:
+        """What is to be asked of the remote layers about the answer."""
 
     def __init__(
         self,
         *,
         verdict: Global___Verdict | None = ...,
+        review: Global___Review.ValueType = ...,
+        output: Global___OutputPlan | None = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "review", b"review", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckInputResponse: _TypeAlias = CheckInputResponse  # noqa: Y015
+
+@_typing.final
+class OutputPlan(_message.Message):
+    """How the remote layers are asked about an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEW_FIELD_NUMBER: _builtins.int
+    REFERRED_ONLY_FIELD_NUMBER: _builtins.int
+    PASSAGE_CHARACTERS_FIELD_NUMBER: _builtins.int
+    OVERLAP_CHARACTERS_FIELD_NUMBER: _builtins.int
+    review: Global___Review.ValueType
+    """Whether and when."""
+    referred_only: _builtins.bool
+    """True when only passages are to be sent of which ScreenOutput referred a window."""
+    passage_characters: _builtins.int
+    """How long a passage should be, in characters; it ends at the end of a sentence where there is one."""
+    overlap_characters: _builtins.int
+    """How many characters of the passage before it are to be repeated at the front of a passage."""
+    def __init__(
+        self,
+        *,
+        review: Global___Review.ValueType = ...,
+        referred_only: _builtins.bool = ...,
+        passage_characters: _builtins.int = ...,
+        overlap_characters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overlap_characters", b"overlap_characters", "passage_characters", b"passage_characters", "referred_only", b"referred_only", "review", b"review"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputPlan: _TypeAlias = OutputPlan  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):
@@ -115,8 +197,8 @@ class Verdict(_message.Message):
     layer: Global___Layer.ValueType
     """Which layer refused; LAYER_UNSPECIFIED when none did."""
     label: _builtins.int
-    """What kind of content was found, as a WeChat label code (20001 politics, 20002 porn, 20003 abuse, 20006 crime,
-    20008 fraud, 20012 vulgar, 21000 other); 0 when nothing was.
+    """What kind of content was found, as a WeChat label code (10001 advert, 20001 politics, 20002 porn, 20003 abuse,
+    20006 crime, 20008 fraud, 20012 vulgar, 20013 copyright, 21000 other); 0 when nothing was.
     """
     def __init__(
         self,
@@ -132,6 +214,64 @@ class Verdict(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+@_typing.final
+class ReviewInputRequest(_message.Message):
+    """A user's text for the remote layers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OPENID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """As it was given to CheckInput. Required."""
+    user_id: _builtins.str
+    """Who wrote it. Required."""
+    text: _builtins.str
+    """What was written; at most 1,048,576 characters. Required."""
+    openid: _builtins.str
+    """WeChat's openid of the user; empty when they did not come from WeChat."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        openid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewInputRequest: _TypeAlias = ReviewInputRequest  # noqa: Y015
+
+@_typing.final
+class ReviewInputResponse(_message.Message):
+    """What the remote layers found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """Their judgement."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewInputResponse: _TypeAlias = ReviewInputResponse  # noqa: Y015
 
 @_typing.final
 class ScreenOutputRequest(_message.Message):
@@ -167,16 +307,20 @@ class OutputWindow(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     PRECEDING_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The turn whose answer this is, for logs. Required."""
+    """The turn whose answer this is, for logs and the audit. Required."""
     text: _builtins.str
     """Everything that was produced and not yet released; at most 65,536 characters."""
     last: _builtins.bool
     """True when nothing follows: then whatever is not refused is released."""
     preceding: _builtins.str
-    """The character released last before this window, so that a window which begins inside a word is not taken for
-    the word's beginning. Empty at the beginning of an answer; at most 64 characters.
+    """What was released just before this window, so that a window which begins inside a word is not taken for the
+    word's beginning, and words near each other are seen together. The last 256 characters of it, or all when it is
+    shorter; empty at the beginning of an answer.
     """
+    user_id: _builtins.str
+    """Whose answer it is, for the audit. May be empty."""
     def __init__(
         self,
         *,
@@ -184,10 +328,11 @@ class OutputWindow(_message.Message):
         text: _builtins.str = ...,
         last: _builtins.bool = ...,
         preceding: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "preceding", b"preceding", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "preceding", b"preceding", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,8 +370,11 @@ class WindowResult(_message.Message):
 
     RELEASED_CHARACTERS_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    REFERRED_FIELD_NUMBER: _builtins.int
     released_characters: _builtins.int
     """How many characters (Unicode code points) from the start of the window may be sent to the user now."""
+    referred: _builtins.bool
+    """True when what is released contains what the lexicon refers to the remote layers."""
     @_builtins.property
     def verdict(self) -> Global___Verdict:
         """The judgement; when it refuses, nothing after released_characters may ever be sent."""
@@ -236,11 +384,196 @@ class WindowResult(_message.Message):
         *,
         released_characters: _builtins.int = ...,
         verdict: Global___Verdict | None = ...,
+        referred: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["released_characters", b"released_characters", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["referred", b"referred", "released_characters", b"released_characters", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WindowResult: _TypeAlias = WindowResult  # noqa: Y015
+
+@_typing.final
+class ReviewOutputRequest(_message.Message):
+    """A passage of an answer for the remote layers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    OPENID_FIELD_NUMBER: _builtins.int
+    OFFSET_CHARACTERS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The turn whose answer this is. Required."""
+    user_id: _builtins.str
+    """Whose answer it is. Required."""
+    text: _builtins.str
+    """The passage, with its overlap; at most 65,536 characters. Required."""
+    openid: _builtins.str
+    """WeChat's openid of the user; empty when they did not come from WeChat."""
+    offset_characters: _builtins.int
+    """Where the passage begins in the answer, in characters, for the audit."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        openid: _builtins.str = ...,
+        offset_characters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset_characters", b"offset_characters", "openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewOutputRequest: _TypeAlias = ReviewOutputRequest  # noqa: Y015
+
+@_typing.final
+class ReviewOutputResponse(_message.Message):
+    """What the remote layers found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """Their judgement."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewOutputResponse: _TypeAlias = ReviewOutputResponse  # noqa: Y015
+
+@_typing.final
+class ModerateRequest(_message.Message):
+    """Texts to judge outside of any turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    OPENID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names the request in logs, traces and the audit. Required."""
+    user_id: _builtins.str
+    """Who asks. Required."""
+    openid: _builtins.str
+    """WeChat's openid of the user; empty when they did not come from WeChat."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts; 1 to 32, each of 1 to 65,536 characters."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        openid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "texts", b"texts", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModerateRequest: _TypeAlias = ModerateRequest  # noqa: Y015
+
+@_typing.final
+class ModerateResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModerationResult]:
+        """One result a text, in the request's order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ModerationResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModerateResponse: _TypeAlias = ModerateResponse  # noqa: Y015
+
+@_typing.final
+class ModerationResult(_message.Message):
+    """What was found in one text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """The judgement of the first layer that refuses."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryResult]:
+        """What was found of each category that has a score above 0 or was refused."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict | None = ...,
+        categories: _abc.Iterable[Global___CategoryResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModerationResult: _TypeAlias = ModerationResult  # noqa: Y015
+
+@_typing.final
+class CategoryResult(_message.Message):
+    """What was found of one category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    FLAGGED_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The category, in the words of OpenAI's moderation API: "sexual/minors", "violence", … or, of labels that it has
+    no word for, "advert", "politics", "fraud", "copyright", "other".
+    """
+    flagged: _builtins.bool
+    """True when a layer refused for it."""
+    score: _builtins.float
+    """How sure the layers are, 0 to 1; 1 for a listed word."""
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        flagged: _builtins.bool = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "flagged", b"flagged", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoryResult: _TypeAlias = CategoryResult  # noqa: Y015

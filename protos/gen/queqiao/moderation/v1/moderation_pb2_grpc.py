@@ -28,6 +28,10 @@ if _version_not_supported:
 class ModerationServiceStub:
     """Judges text in both directions. A refusal is an answer, not an error.
 
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
+
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
 
@@ -42,21 +46,40 @@ class ModerationServiceStub:
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.SerializeToString,
                 response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.FromString,
                 _registered_method=True)
+        self.ReviewInput = channel.unary_unary(
+                '/queqiao.moderation.v1.ModerationService/ReviewInput',
+                request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputRequest.SerializeToString,
+                response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputResponse.FromString,
+                _registered_method=True)
         self.ScreenOutput = channel.stream_stream(
                 '/queqiao.moderation.v1.ModerationService/ScreenOutput',
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.SerializeToString,
                 response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputResponse.FromString,
+                _registered_method=True)
+        self.ReviewOutput = channel.unary_unary(
+                '/queqiao.moderation.v1.ModerationService/ReviewOutput',
+                request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputRequest.SerializeToString,
+                response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputResponse.FromString,
+                _registered_method=True)
+        self.Moderate = channel.unary_unary(
+                '/queqiao.moderation.v1.ModerationService/Moderate',
+                request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateRequest.SerializeToString,
+                response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateResponse.FromString,
                 _registered_method=True)
 
 
 class ModerationServiceServicer:
     """Judges text in both directions. A refusal is an answer, not an error.
 
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
+
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
 
     def CheckInput(self, request, context):
-        """Judges a text that a user wrote, before a model sees it.
+        """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """
@@ -64,8 +87,19 @@ class ModerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewInput(self, request, context):
+        """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
+        request_id it asks the layers that CheckInput had in mind.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; UNAVAILABLE with MODERATION_UNAVAILABLE when a layer is down and
+        the policy is to refuse what it cannot judge.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ScreenOutput(self, request_iterator, context):
-        """Judges windows of answers while they are being written.
+        """Judges windows of answers by the lexicon while they are being written.
 
         A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
         response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -79,6 +113,24 @@ class ModerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewOutput(self, request, context):
+        """Judges a passage of an answer by the remote layers. To be called as OutputPlan says.
+
+        Errors: as ReviewInput.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Moderate(self, request, context):
+        """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+
+        Errors: as ReviewInput.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -87,10 +139,25 @@ def add_ModerationServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.FromString,
                     response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.SerializeToString,
             ),
+            'ReviewInput': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewInput,
+                    request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputRequest.FromString,
+                    response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputResponse.SerializeToString,
+            ),
             'ScreenOutput': grpc.stream_stream_rpc_method_handler(
                     servicer.ScreenOutput,
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.FromString,
                     response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputResponse.SerializeToString,
+            ),
+            'ReviewOutput': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewOutput,
+                    request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputRequest.FromString,
+                    response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputResponse.SerializeToString,
+            ),
+            'Moderate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Moderate,
+                    request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateRequest.FromString,
+                    response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -102,6 +169,10 @@ def add_ModerationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ModerationService:
     """Judges text in both directions. A refusal is an answer, not an error.
+
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
@@ -134,6 +205,33 @@ class ModerationService:
             _registered_method=True)
 
     @staticmethod
+    def ReviewInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.moderation.v1.ModerationService/ReviewInput',
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputRequest.SerializeToString,
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ScreenOutput(request_iterator,
             target,
             options=(),
@@ -150,6 +248,60 @@ class ModerationService:
             '/queqiao.moderation.v1.ModerationService/ScreenOutput',
             queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputRequest.SerializeToString,
             queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ScreenOutputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewOutput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.moderation.v1.ModerationService/ReviewOutput',
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputRequest.SerializeToString,
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewOutputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Moderate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.moderation.v1.ModerationService/Moderate',
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateRequest.SerializeToString,
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ModerateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,10 @@ GRPC_VERSION: str
 class ModerationServiceStub:
     """Judges text in both directions. A refusal is an answer, not an error.
 
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
+
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
 
@@ -37,12 +41,19 @@ class ModerationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModerationServiceAsyncStub: ...
     CheckInput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.CheckInputRequest, _moderation_pb2.CheckInputResponse]
-    """Judges a text that a user wrote, before a model sees it.
+    """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
+    ReviewInput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ReviewInputRequest, _moderation_pb2.ReviewInputResponse]
+    """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
+    request_id it asks the layers that CheckInput had in mind.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; UNAVAILABLE with MODERATION_UNAVAILABLE when a layer is down and
+    the policy is to refuse what it cannot judge.
+    """
     ScreenOutput: _grpc.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]
-    """Judges windows of answers while they are being written.
+    """Judges windows of answers by the lexicon while they are being written.
 
     A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
     response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -51,23 +62,44 @@ class ModerationServiceStub:
     breaks can be opened anew, at any replica, and its last request sent again.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
+    """
+    ReviewOutput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ReviewOutputRequest, _moderation_pb2.ReviewOutputResponse]
+    """Judges a passage of an answer by the remote layers. To be called as OutputPlan says.
+
+    Errors: as ReviewInput.
+    """
+    Moderate: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ModerateRequest, _moderation_pb2.ModerateResponse]
+    """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+
+    Errors: as ReviewInput.
     """
 
 @_typing.type_check_only
 class ModerationServiceAsyncStub(ModerationServiceStub):
     """Judges text in both directions. A refusal is an answer, not an error.
 
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
+
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckInput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.CheckInputRequest, _moderation_pb2.CheckInputResponse]  # type: ignore[assignment]
-    """Judges a text that a user wrote, before a model sees it.
+    """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
+    ReviewInput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ReviewInputRequest, _moderation_pb2.ReviewInputResponse]  # type: ignore[assignment]
+    """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
+    request_id it asks the layers that CheckInput had in mind.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST; UNAVAILABLE with MODERATION_UNAVAILABLE when a layer is down and
+    the policy is to refuse what it cannot judge.
+    """
     ScreenOutput: _aio.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]  # type: ignore[assignment]
-    """Judges windows of answers while they are being written.
+    """Judges windows of answers by the lexicon while they are being written.
 
     A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
     response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -77,9 +109,23 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
     """
+    ReviewOutput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ReviewOutputRequest, _moderation_pb2.ReviewOutputResponse]  # type: ignore[assignment]
+    """Judges a passage of an answer by the remote layers. To be called as OutputPlan says.
+
+    Errors: as ReviewInput.
+    """
+    Moderate: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ModerateRequest, _moderation_pb2.ModerateResponse]  # type: ignore[assignment]
+    """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+
+    Errors: as ReviewInput.
+    """
 
 class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Judges text in both directions. A refusal is an answer, not an error.
+
+    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
+    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
@@ -90,9 +136,22 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _moderation_pb2.CheckInputRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_moderation_pb2.CheckInputResponse, _abc.Awaitable[_moderation_pb2.CheckInputResponse]]:
-        """Judges a text that a user wrote, before a model sees it.
+        """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewInput(
+        self,
+        request: _moderation_pb2.ReviewInputRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_moderation_pb2.ReviewInputResponse, _abc.Awaitable[_moderation_pb2.ReviewInputResponse]]:
+        """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
+        request_id it asks the layers that CheckInput had in mind.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; UNAVAILABLE with MODERATION_UNAVAILABLE when a layer is down and
+        the policy is to refuse what it cannot judge.
         """
 
     @_abc_1.abstractmethod
@@ -101,7 +160,7 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_moderation_pb2.ScreenOutputRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_moderation_pb2.ScreenOutputResponse], _abc.AsyncIterator[_moderation_pb2.ScreenOutputResponse]]:
-        """Judges windows of answers while they are being written.
+        """Judges windows of answers by the lexicon while they are being written.
 
         A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
         response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -110,6 +169,28 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         breaks can be opened anew, at any replica, and its last request sent again.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewOutput(
+        self,
+        request: _moderation_pb2.ReviewOutputRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_moderation_pb2.ReviewOutputResponse, _abc.Awaitable[_moderation_pb2.ReviewOutputResponse]]:
+        """Judges a passage of an answer by the remote layers. To be called as OutputPlan says.
+
+        Errors: as ReviewInput.
+        """
+
+    @_abc_1.abstractmethod
+    def Moderate(
+        self,
+        request: _moderation_pb2.ModerateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_moderation_pb2.ModerateResponse, _abc.Awaitable[_moderation_pb2.ModerateResponse]]:
+        """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+
+        Errors: as ReviewInput.
         """
 
 def add_ModerationServiceServicer_to_server(servicer: ModerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
-from services.moderation.folding import Folder
+from services.moderation.lexicon.folding import Folder
 
 
 @dataclass(frozen=True, slots=True)

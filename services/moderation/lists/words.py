@@ -8,8 +8,8 @@ and lines that begin with # are comments.
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.moderation.folding import Folder
-from services.moderation.lexicon import Word, fold_word
+from services.moderation.lexicon.folding import Folder
+from services.moderation.lexicon.lexicon import Word, fold_word
 from services.runtime.errors import StartupError
 
 LABELS = (10001, 20001, 20002, 20003, 20006, 20008, 20012, 20013, 21000)

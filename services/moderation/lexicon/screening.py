@@ -6,7 +6,7 @@ comes again at the front of the next one, and the character before it comes as `
 
 from dataclasses import dataclass
 
-from services.moderation.lexicon import Lexicon, Match
+from services.moderation.lexicon.lexicon import Lexicon, Match
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What was refused, by what, and how to appeal."""
