@@ -28,6 +28,11 @@ class Behaviour:
     connection and `stall_after` goes silent after that many deltas. `status` other than 200 answers that error
     at once, with `retry_after_s` in its Retry-After header. `echo` answers the received messages as JSON. The
     token counts replace the simulated usage figures (one character, one token).
+
+    Of a stream alone: `crlf` ends lines with two bytes; `comments` puts a comment and an event name before each
+    event; `piece_bytes` sends the bytes in pieces of that size, whatever they cut; `torn` lets `cut_after` drop
+    the connection in the middle of the next event; `bad_json` ends the answer with an event that is no JSON;
+    `done_twice`, `no_done` and `no_finish` repeat or leave out the ends that the protocol wants.
     """
 
     deltas: int = 64
@@ -43,6 +48,14 @@ class Behaviour:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
+    crlf: bool = False
+    comments: bool = False
+    piece_bytes: int | None = None
+    torn: bool = False
+    bad_json: bool = False
+    done_twice: bool = False
+    no_done: bool = False
+    no_finish: bool = False
 
     @property
     def halts(self) -> bool:
@@ -97,6 +110,8 @@ def _value(key: str, raw: str | None) -> int | bool | str:
     limit = _LIMITS.get(key, _DEFAULT_LIMIT)
     if not (raw.isascii() and raw.isdigit()) or len(raw) > 10 or int(raw) > limit:
         raise DirectiveError(f"{key} must be a whole number from 0 to {limit}, not {raw!r}")
+    if key == "piece_bytes" and int(raw) == 0:
+        raise DirectiveError("piece_bytes must be at least 1")
     if key == "status" and int(raw) != 200 and int(raw) < 400:
         raise DirectiveError(f"status must be 200 or an error from 400 to 599, not {raw!r}")
     return int(raw)

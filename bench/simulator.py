@@ -20,6 +20,7 @@ from aiohttp import web
 from bench.answer import DONE, Answer, ChunkWriter, completion, compose, error_body
 from bench.directive import Behaviour, DirectiveError, behaviour_of, last_user_text
 from bench.seen import Seen, Sighting
+from bench.wire import Wire
 
 MODEL = "simulated"
 _MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -73,10 +74,13 @@ class Delivery:
     provider stays far from being what a measurement measures. Due times are absolute: delays do not add up.
     """
 
-    def __init__(self, transport: asyncio.WriteTransport, writer: ChunkWriter, behaviour: Behaviour) -> None:
+    def __init__(
+        self, transport: asyncio.WriteTransport, writer: ChunkWriter, wire: Wire, behaviour: Behaviour
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._writer = writer
+        self._wire = wire
         self._first_due = self._loop.time() + behaviour.first_ms / 1000
         self._interval_s = behaviour.interval_ms / 1000
         self._timer: asyncio.TimerHandle | None = None
@@ -88,17 +92,17 @@ class Delivery:
         def emit() -> None:
             if self._transport.is_closing():
                 return  # the client has left, which is about to cancel this
-            frames = [] if sighting.deltas_sent else [framed(self._writer.role())]
+            events = [] if sighting.deltas_sent else [self._writer.role()]
             now = self._loop.time() + 0.0005  # timers have a resolution of a millisecond
             while sighting.deltas_sent < len(deltas) and self._due(sighting.deltas_sent) <= now:
-                frames.append(framed(self._writer.content(deltas[sighting.deltas_sent])))
+                events.append(self._writer.content(deltas[sighting.deltas_sent]))
                 sighting.deltas_sent += 1
             if sighting.deltas_sent == len(deltas):
-                frames += map(framed, ending)
+                events += ending
                 done.set_result(None)
             else:
                 self._timer = self._loop.call_at(self._due(sighting.deltas_sent), emit)
-            self._transport.write(b"".join(frames))
+            self._write(events)
 
         self._timer = self._loop.call_at(self._first_due, emit)
         try:
@@ -106,13 +110,20 @@ class Delivery:
         finally:
             self._timer.cancel()
 
+    def tear(self, delta: str) -> None:
+        """Sends the beginning of the event of one more delta."""
+        self._transport.write(self._wire.torn(self._writer.content(delta)))
+
+    def _write(self, events: Sequence[bytes]) -> None:
+        chunks = self._wire.chunks(events)
+        if not self._wire.in_pieces:
+            self._transport.write(b"".join(chunks))
+            return
+        for chunk in chunks:
+            self._transport.write(chunk)
+
     def _due(self, index: int) -> float:
         return self._first_due + index * self._interval_s
-
-
-def framed(event: bytes) -> bytes:
-    """`event` as one chunk of HTTP's chunked transfer coding."""
-    return b"%x\r\n%b\r\n" % (len(event), event)
 
 
 class Simulator:
@@ -187,11 +198,14 @@ class Simulator:
             raise ConnectionResetError("the client left before the first byte")
         usage = request.include_usage and not behaviour.no_usage
         writer = ChunkWriter(_id_of(sighting), int(time.time()), request.model, usage)
-        delivery = Delivery(transport, writer, behaviour)
+        wire = Wire(behaviour)
+        delivery = Delivery(transport, writer, wire, behaviour)
         if behaviour.halts:
             await delivery.send(answer.deltas[: behaviour.halts_after], [], sighting)
+            if behaviour.torn:
+                delivery.tear(answer.deltas[-1])
             await self._halt(http, behaviour, sighting)
-        ending = [writer.finish(answer.finish_reason), *([writer.usage(answer)] if usage else []), DONE]
+        ending = wire.ending(writer.finish(answer.finish_reason), [writer.usage(answer)] if usage else [], DONE)
         await delivery.send(answer.deltas, ending, sighting)
         await response.write_eof()
         return response

@@ -191,6 +191,19 @@ async def test_a_client_that_leaves_is_noticed_at_once(
     assert isinstance(after["last_cancel_after_ms"], float)
 
 
+@pytest.mark.parametrize("badly", ["crlf", "comments", "piece_bytes=1", "piece_bytes=7 crlf comments", "done_twice"])
+async def test_what_the_protocol_allows_is_read_as_ever(client: openai.AsyncOpenAI, badly: str) -> None:
+    assert text_of(await streamed(client, f"[[sim text=喜鹊|搭桥 {badly}]]")) == "喜鹊搭桥"
+
+
+async def test_what_it_does_not_allow_is_as_bad_as_asked_for(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        await streamed(client, "[[sim bad_json]]")
+    assert all(not chunk.choices[0].finish_reason for chunk in await streamed(client, "[[sim no_finish]]"))
+    with pytest.raises(openai.APIConnectionError):
+        await streamed(client, "[[sim text=喜鹊|搭桥 cut_after=1 torn]]")
+
+
 async def test_a_client_that_leaves_a_whole_answer_is_noticed_too(
     client: openai.AsyncOpenAI, simulator: SimulatorProcess
 ) -> None:
