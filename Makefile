@@ -13,7 +13,7 @@ export UV_NO_PROGRESS := 1
 SOURCES := services sandbox bench tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-.PHONY: help run test check format bench protos clean
+.PHONY: help run test check format bench quantize protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ format: $(VENV)/.installed ## Format the sources
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+quantize: $(VENV)/.sandbox-installed ## Turn MODEL=file.gguf into 4 bits for LOCAL_MODEL, and say what it costs
+	@$(UV) sync --frozen --no-group dev --group sandbox --group quantize --inexact --quiet
+	@$(BIN)/python -m sandbox.quantize $(MODEL)
 
 clean: ## Remove everything that was installed, generated at run time or stored
 	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi

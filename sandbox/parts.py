@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -75,16 +76,21 @@ async def start_redis(given: Mapping[str, str], state: State, supervisor: Superv
 
 
 async def start_model(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
-    """`OPENAI_BASE_URL` and `OPENAI_API_KEY`."""
+    """`OPENAI_BASE_URL` and `OPENAI_API_KEY`; of our own server, `LOCAL_MODEL`."""
     if url := given.get("OPENAI_BASE_URL"):
         if not given.get("OPENAI_API_KEY"):
             raise PartError("OPENAI_BASE_URL is set but OPENAI_API_KEY is not: set the provider's key as well.")
         return Part("Model (yours)", {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": given["OPENAI_API_KEY"]})
     argv = [sys.executable, "-m", "sandbox.model", "--port", str(port)]
+    file = Path(given["LOCAL_MODEL"]) if given.get("LOCAL_MODEL") else None
+    if file is not None:
+        if not file.is_file():
+            raise PartError(f"LOCAL_MODEL is {file}, which is no file: name a GGUF file, or unset it.")
+        argv += ["--weights", str(file)]
     process = await Process.start("The local model", argv, log=state.log("model"))
     await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"http://{HOST}:{port}/health"))
     env = {"OPENAI_BASE_URL": f"http://{HOST}:{port}/v1", "OPENAI_API_KEY": "sk-no-key-needed"}
-    return Part(f"Model {model.NAME}", env)
+    return Part(f"Model {model.name_of(file)}", env)
 
 
 async def start_wechat(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
