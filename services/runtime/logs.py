@@ -9,8 +9,13 @@ from typing import Any
 import msgspec
 import structlog
 
-# Keys of providers and ours (sk-…), bearer tokens, and passwords inside URLs.
-_SECRETS = re.compile(r"sk-[A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
+_SECRETS = re.compile(
+    r"\b(?:sk|rt)-[A-Za-z0-9_-]{8,}"  # keys of providers and ours, and refresh tokens
+    r"|(?<=Bearer )[^\s\"]+"
+    r"|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"  # a JSON Web Token, which begins with {"
+    r"|(?<=://)[^/@\s:\"]*:[^/@\s\"]+(?=@)"  # the password of a URL, with its user if it has one
+    r"|(?<=access_token=)[^&\s\"]+"  # WeChat's, which stands in addresses
+)
 
 
 def configure_logging(service: str, instance: str, level: str) -> None:

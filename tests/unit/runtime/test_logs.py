@@ -33,9 +33,24 @@ def test_an_event_is_one_json_line_with_its_trace(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "text",
-    ["key sk-qq-abcdefgh12345678", "Authorization: Bearer abc.def-ghi", "postgresql://user:s3cret-pass@host/db"],
+    [
+        "key sk-qq-abcdefgh12345678",
+        "token rt-qq-abcdefgh12345678",
+        "Authorization: Bearer abc.def-ghi",
+        "it was eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhYmNkZWZnaCJ9.s3cret_-signature",
+        "postgresql://user:s3cret-pass@host/db",
+        "redis://:s3cret-pass@host:6379/0",
+        "POST https://api.weixin.qq.com/wxa/msg_sec_check?access_token=s3cret_token&x=1",
+    ],
 )
 def test_what_looks_like_a_secret_is_redacted(text: str) -> None:
     redacted = redact(text)
     assert "[redacted]" in redacted
-    assert not any(secret in redacted for secret in ("abcdefgh", "abc.def", "s3cret"))
+    assert not any(secret in redacted for secret in ("abcdefgh", "abc.def", "eyJzdWI", "s3cret"))
+
+
+@pytest.mark.parametrize(
+    "text", ["http://127.0.0.1:8080/v1", "eyJ alone", "task-oriented and part-timekeeping", "at 12:30 a@b"]
+)
+def test_what_only_resembles_one_stays(text: str) -> None:
+    assert redact(text) == text
