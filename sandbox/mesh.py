@@ -48,7 +48,7 @@ _NEEDS = {
         "WECHAT_SECRET",
         *parts.PAYMENT_VARIABLES,
     ),
-    "moderation": ("LEXICON_PATH",),
+    "moderation": ("DATABASE_URL", "REDIS_URL", "LEXICON_PATH"),
     "chat": (
         "DATABASE_URL",
         "REDIS_URL",
@@ -68,6 +68,7 @@ _NEEDS = {
         "WECHAT_SECRET",
         "CHAT_TARGET",
         "BILLING_TARGET",
+        "MODERATION_TARGET",
         "SESSION_SECRET",
         "RATE_LIMIT_PER_MINUTE",
         "CONCURRENT_TURNS_MAX",

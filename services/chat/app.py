@@ -53,6 +53,7 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
 
         upstream = OpenAIUpstream(client, runtime.telemetry.tracer("queqiao.chat"))
         catalogue = Catalogue(known, upstream)
+        metrics = TurnMetrics(runtime.registry)
         turns = Turns(
             models=catalogue,
             memory=StoredMemory(pool, redis, ttl_s=settings.hot_conversation_ttl_s),
@@ -62,11 +63,10 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
             tokenizer=_tokenizer(known, settings),
             pace=Pace(),
             background=background,
+            metrics=metrics,
         )
         server = runtime.grpc_server()
-        chat_pb2_grpc.add_ChatServiceServicer_to_server(
-            ChatServicer(turns, catalogue, TurnMetrics(runtime.registry)), server.grpc
-        )
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(turns, catalogue, metrics), server.grpc)
         await stack.enter_async_context(running(catalogue.keep_fresh()))
         await server.start(SERVICE)
         yield server

@@ -8,7 +8,7 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat import convert
-from services.chat.domain import Model, Outcome, Question, Screened, Usage, Verdict
+from services.chat.domain import InputCheck, Model, Outcome, Question, Screened, Usage, Verdict
 from services.chat.errors import UpstreamError
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
@@ -19,6 +19,9 @@ from services.runtime.trace import current_traceparent
 
 # A check is microseconds of work: a peer that takes longer than this is not well.
 _CHECK_TIMEOUT_S = 2.0
+
+# A review asks remote layers, whose budgets are the owner's policy: it is moderation that gives up in time.
+_REVIEW_TIMEOUT_S = 15.0
 _LEDGER_TIMEOUT_S = 5.0
 
 # While one message of writes waits for its commit, what arrives meanwhile goes with the next.
@@ -49,15 +52,22 @@ class ModerationClient:
         # One exchange at a time: what arrives meanwhile shares the next.
         self._windows: Batcher[moderation_pb2.OutputWindow, Screened] = Batcher(self._screen_all, in_flight_max=1)
 
-    async def check_input(self, question: Question) -> Verdict:
+    async def check_input(self, question: Question) -> InputCheck:
         """Judge everything that the caller wrote, in one call."""
-        # What a caller says that the assistant said is the caller's own text, too.
-        text = "\n".join(message.content for message in question.messages)
-        request = moderation_pb2.CheckInputRequest(request_id=question.request_id, user_id=question.user_id, text=text)
-        response = await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S)
+        request = moderation_pb2.CheckInputRequest(
+            request_id=question.request_id, user_id=question.user_id, text=_written(question), openid=question.openid
+        )
+        return convert.input_check(await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S))
+
+    async def review_input(self, question: Question) -> Verdict:
+        """Judge the same by the remote layers."""
+        request = moderation_pb2.ReviewInputRequest(
+            request_id=question.request_id, user_id=question.user_id, text=_written(question), openid=question.openid
+        )
+        response = await self._peer.unary(self._stub.ReviewInput, request, timeout_s=_REVIEW_TIMEOUT_S)
         return convert.verdict(response.verdict)
 
-    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
+    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
         """Judge a window, together with those of other answers.
 
         Raises:
@@ -66,12 +76,31 @@ class ModerationClient:
         if len(window) > _WINDOW_CHARACTERS_MAX:
             raise UpstreamError("The model wrote too much at once; ask again.")
         return await self._windows.submit(
-            moderation_pb2.OutputWindow(request_id=request_id, text=window, preceding=preceding, last=last)
+            moderation_pb2.OutputWindow(
+                request_id=question.request_id,
+                user_id=question.user_id,
+                text=window,
+                preceding=preceding,
+                last=last,
+            )
         )
+
+    async def review_output(self, question: Question, passage: str) -> Verdict:
+        """Judge a passage by the remote layers."""
+        request = moderation_pb2.ReviewOutputRequest(
+            request_id=question.request_id, user_id=question.user_id, text=passage, openid=question.openid
+        )
+        response = await self._peer.unary(self._stub.ReviewOutput, request, timeout_s=_REVIEW_TIMEOUT_S)
+        return convert.verdict(response.verdict)
 
     async def _screen_all(self, windows: Sequence[moderation_pb2.OutputWindow]) -> Sequence[Screened]:
         response = await self._screening.send(moderation_pb2.ScreenOutputRequest(windows=windows))
         return [convert.screened(result) for result in response.results]
+
+
+def _written(question: Question) -> str:
+    # What a caller says that the assistant said is the caller's own text, too.
+    return "\n".join(message.content for message in question.messages)
 
 
 class WalletClient:

@@ -12,11 +12,14 @@ from services.chat.domain import (
     Delta,
     Event,
     FinishReason,
+    InputCheck,
     Message,
     Model,
     Options,
     Outcome,
+    OutputPlan,
     Question,
+    Review,
     Role,
     Screened,
     Started,
@@ -26,6 +29,7 @@ from services.chat.domain import (
 from services.runtime.errors import InvalidRequestError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OPENID = re.compile(r"[\x21-\x7e]{0,64}")
 _MESSAGES_MAX = 256
 _STOPS_MAX = 4
 
@@ -44,6 +48,12 @@ _LAYERS = {
     moderation_pb2.LAYER_LEXICON: "lexicon",
     moderation_pb2.LAYER_WECHAT: "wechat",
     moderation_pb2.LAYER_OPENAI: "openai",
+}
+
+_REVIEWS = {
+    moderation_pb2.REVIEW_UNSPECIFIED: Review.NONE,
+    moderation_pb2.REVIEW_BESIDE: Review.BESIDE,
+    moderation_pb2.REVIEW_BEFORE: Review.BEFORE,
 }
 
 OUTCOMES = {
@@ -73,6 +83,8 @@ def question(request: chat_pb2.StreamTurnRequest) -> Question:
         value = getattr(request, name)
         if (value or required) and not _ID.fullmatch(value):
             wrong[name] = "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
+    if not _OPENID.fullmatch(request.openid):
+        wrong["openid"] = "must be at most 64 visible ASCII characters"
     wrong |= _wrong_messages(request) | _wrong_parameters(request.parameters)
     if wrong:
         first, why = next(iter(wrong.items()))
@@ -84,6 +96,7 @@ def question(request: chat_pb2.StreamTurnRequest) -> Question:
         model=request.model,
         messages=tuple(Message(_ROLES[message.role], message.content) for message in request.messages),
         options=_options(request.parameters),
+        openid=request.openid,
     )
 
 
@@ -158,9 +171,21 @@ def verdict(verdict: moderation_pb2.Verdict) -> Verdict:
     return Verdict(verdict.refused, _LAYERS.get(verdict.layer, ""), verdict.label)
 
 
+def input_check(response: moderation_pb2.CheckInputResponse) -> InputCheck:
+    """The lexicon's judgement of a question, and what is still to be asked."""
+    plan = OutputPlan(
+        # A way of asking that is younger than this code is the careful one.
+        review=_REVIEWS.get(response.output.review, Review.BEFORE),
+        referred_only=response.output.referred_only,
+        passage_characters=max(response.output.passage_characters, 1),
+        overlap_characters=max(response.output.overlap_characters, 0),
+    )
+    return InputCheck(verdict(response.verdict), _REVIEWS.get(response.review, Review.BEFORE), plan)
+
+
 def screened(result: moderation_pb2.WindowResult) -> Screened:
     """What may be released."""
-    return Screened(result.released_characters, verdict(result.verdict))
+    return Screened(result.released_characters, verdict(result.verdict), result.referred)
 
 
 def billed_usage(usage: Usage) -> billing_pb2.Usage:

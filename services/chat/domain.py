@@ -40,7 +40,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one turn is asked to do; `conversation_id` is empty for a turn without memory."""
+    """What one turn is asked to do.
+
+    `conversation_id` is empty for a turn without memory, `openid` for a user who is not from WeChat.
+    """
 
     request_id: str
     user_id: str
@@ -48,6 +51,7 @@ class Question:
     model: str
     messages: tuple[Message, ...]
     options: Options
+    openid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,43 @@ class Verdict:
     label: int = 0
 
 
+class Review(StrEnum):
+    """When remote layers of moderation are asked: not at all, beside the model, or before anything goes on."""
+
+    NONE = "none"
+    BESIDE = "beside"
+    BEFORE = "before"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """How remote layers are asked about an answer: in passages, all or those that the lexicon referred.
+
+    A passage has so many characters or a few more, and begins with the last ones of that before it.
+    """
+
+    review: Review = Review.NONE
+    referred_only: bool = False
+    passage_characters: int = 200
+    overlap_characters: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class InputCheck:
+    """The lexicon's judgement of a question, and what is still to be asked of the remote layers."""
+
+    verdict: Verdict
+    review: Review = Review.NONE
+    output: OutputPlan = OutputPlan()
+
+
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """How many characters of a window may be released now, and the judgement."""
+    """How many characters of a window may be released now, the judgement, and whether remote layers should see them."""
 
     released_characters: int
     verdict: Verdict
+    referred: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,18 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.chat.domain import Chunk, Message, Model, Options, Outcome, Question, Screened, Usage, Verdict
+from services.chat.domain import (
+    Chunk,
+    InputCheck,
+    Message,
+    Model,
+    Options,
+    Outcome,
+    Question,
+    Screened,
+    Usage,
+    Verdict,
+)
 
 
 class Models(Protocol):
@@ -27,6 +38,10 @@ class Tokenizer(Protocol):
     def count(self, text: str, encoding: str) -> int:
         """Tokens of a text in a tiktoken encoding; special tokens count as ordinary text."""
         ...
+
+
+# As moderation.proto has it: what a word, or a combination of words, that ends in a window can have begun in.
+PRECEDING_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +73,36 @@ class Memory(Protocol):
 class Moderation(Protocol):
     """What may be asked and said."""
 
-    async def check_input(self, question: Question) -> Verdict:
-        """Judge the new messages of a question."""
+    async def check_input(self, question: Question) -> InputCheck:
+        """Judge the new messages of a question by the lexicon."""
         ...
 
-    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
-        """Judge what was produced and not released yet; `preceding` is the character released before it."""
+    async def review_input(self, question: Question) -> Verdict:
+        """Judge them by the remote layers.
+
+        Raises:
+            ServiceError: MODERATION_UNAVAILABLE, when a layer is down and the owner's policy is to refuse then.
+        """
+        ...
+
+    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
+        """Judge what was produced and not released yet; `preceding` is the end of what was, PRECEDING_CHARACTERS."""
+        ...
+
+    async def review_output(self, question: Question, passage: str) -> Verdict:
+        """Judge a passage of the answer by the remote layers.
+
+        Raises:
+            ServiceError: As `review_input`.
+        """
+        ...
+
+
+class ReviewMetrics(Protocol):
+    """What an operator asks about remote layers."""
+
+    def waited(self, seconds: float) -> None:
+        """An answer's first text was there so long before the verdict on its question."""
         ...
 
 

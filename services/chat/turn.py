@@ -18,11 +18,21 @@ from services.chat.domain import (
     Role,
     Started,
     Usage,
-    Verdict,
 )
 from services.chat.errors import ContentRefusedError, UpstreamError
 from services.chat.pacing import Background, Pace
-from services.chat.ports import Memory, Models, Moderation, Recollection, Tokenizer, Upstream, Wallet
+from services.chat.ports import (
+    PRECEDING_CHARACTERS,
+    Memory,
+    Models,
+    Moderation,
+    Recollection,
+    ReviewMetrics,
+    Tokenizer,
+    Upstream,
+    Wallet,
+)
+from services.chat.review import Released, Reviewing, demand_allowed
 from services.chat.window import Prompt, demand_countable, fit
 from services.runtime.errors import Code, ServiceError
 
@@ -50,7 +60,7 @@ class Draft:
         """Let the first characters of what is held go."""
         text, self.held = self.held[:characters], self.held[characters:]
         self.released.append(text)
-        self.preceding = text[-1:] or self.preceding
+        self.preceding = (self.preceding + text)[-PRECEDING_CHARACTERS:]
         return text
 
 
@@ -68,6 +78,7 @@ class Turns:
         tokenizer: Tokenizer,
         pace: Pace,
         background: Background,
+        metrics: ReviewMetrics,
     ) -> None:
         """Take the ports."""
         self._models = models
@@ -78,6 +89,7 @@ class Turns:
         self._tokenizer = tokenizer
         self._pace = pace
         self._background = background
+        self._metrics = metrics
 
     async def run(self, question: Question) -> AsyncGenerator[Event]:
         """Answer a question.
@@ -88,31 +100,32 @@ class Turns:
             ServiceError: With a reason that chat.proto documents.
         """
         model = await self._models.find(question.model)
-        known, verdict = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
-        _demand_allowed(verdict)
+        known, check = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
+        demand_allowed(check.verdict)
         demand_countable(question.messages, model)
         asked = [self._weighed(message, model) for message in question.messages]
         history = [self._weighed(message, model) for message in known.messages]
         prompt = fit(history, asked, model, question.options.max_output_tokens)
 
-        await self._reserve(question, model, prompt)
         draft, outcome = Draft(), Outcome.CANCELLED
-        try:
-            yield Started(question.conversation_id, model.id)
-            async with aclosing(self._answer(question, model, prompt, draft)) as texts:
-                async for text in texts:
-                    yield Delta(text)
-            outcome = Outcome.COMPLETED
-        except ContentRefusedError:
-            outcome = Outcome.REFUSED
-            raise
-        except Exception:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            # Whatever happened, and even if nobody waits any more, the reservation is closed.
-            usage = self._usage(prompt, draft, model)
-            closing = self._background.start(self._close(question, usage, draft, outcome))
+        async with Reviewing(self._moderation, self._metrics, question, check) as reviewing:
+            await self._reserve(question, model, prompt)
+            try:
+                yield Started(question.conversation_id, model.id)
+                async with aclosing(reviewing.shown(self._answer(question, model, prompt, draft))) as texts:
+                    async for text in texts:
+                        yield Delta(text)
+                outcome = Outcome.COMPLETED
+            except ContentRefusedError:
+                outcome = Outcome.REFUSED
+                raise
+            except Exception:
+                outcome = Outcome.FAILED
+                raise
+            finally:
+                # Whatever happened, and even if nobody waits any more, the reservation is closed.
+                usage = self._usage(prompt, draft, model)
+                closing = self._background.start(self._close(question, usage, draft, outcome))
 
         charged_micros = await asyncio.shield(closing)
         if question.conversation_id:
@@ -126,8 +139,8 @@ class Turns:
                 await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
         yield Completed(draft.finish_reason or FinishReason.STOP, usage, charged_micros)
 
-    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncGenerator[str]:
-        """What may be shown of the answer, as it is written."""
+    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncGenerator[Released]:
+        """What the lexicon lets pass of the answer, as it is written."""
         options = replace(question.options, max_output_tokens=prompt.max_output_tokens)
         async with (
             self._upstream.answer(model, prompt.messages, options) as chunks,
@@ -135,21 +148,21 @@ class Turns:
         ):
             async for chunk in paced:
                 draft.add(chunk)
-                async for text in self._released(question, draft, last=False):
-                    yield text
+                async for released in self._released(question, draft, last=False):
+                    yield released
         if draft.finish_reason is None:
             raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
-        async for text in self._released(question, draft, last=True):
-            yield text
+        async for released in self._released(question, draft, last=True):
+            yield released
 
-    async def _released(self, question: Question, draft: Draft, *, last: bool) -> AsyncIterator[str]:
-        """What of the held text may be shown now; a refusal follows what stood before the refused word."""
+    async def _released(self, question: Question, draft: Draft, *, last: bool) -> AsyncIterator[Released]:
+        """What of the held text the lexicon lets pass; a refusal follows what stood before the refused word."""
         if not draft.held:
             return
-        screened = await self._moderation.screen(question.request_id, draft.held, preceding=draft.preceding, last=last)
+        screened = await self._moderation.screen(question, draft.held, preceding=draft.preceding, last=last)
         if text := draft.release(screened.released_characters):
-            yield text
-        _demand_allowed(screened.verdict)
+            yield Released(text, screened.referred)
+        demand_allowed(screened.verdict)
 
     async def _recall(self, question: Question) -> Recollection:
         if not question.conversation_id:
@@ -204,11 +217,3 @@ class Turns:
             return message
         tokens = self._tokenizer.count(message.content, model.encoding)
         return replace(message, tokens=tokens, encoding=model.encoding)
-
-
-def _demand_allowed(verdict: Verdict) -> None:
-    if verdict.refused:
-        raise ContentRefusedError(
-            "The content is not allowed here; please change it.",
-            metadata={"layer": verdict.layer, "label": str(verdict.label)},
-        )

@@ -9,18 +9,20 @@ import typer
 
 from services.billing.commands import app as billing_commands
 from services.gateway.commands import app as gateway_commands
+from services.moderation.commands import app as moderation_commands
 from services.runtime.config import use_env_file
 from services.runtime.errors import ServiceError, StartupError
 
 SERVICES = ("billing", "chat", "gateway", "moderation")
 
 app = typer.Typer(
-    help="鹊桥 Queqiao: serve a service, issue keys, keep the books. Configuration comes from the environment.",
+    help="鹊桥 Queqiao: serve a service, issue keys, keep the books, moderate. Configured by the environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.add_typer(gateway_commands)
 app.add_typer(billing_commands)
+app.add_typer(moderation_commands)
 
 
 @app.callback()

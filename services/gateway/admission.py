@@ -44,8 +44,8 @@ class RateLimit:
         self._metrics = metrics
         self._paused_until = 0.0
 
-    async def count(self, user_id: str) -> None:
-        """Count one request.
+    async def count(self, user_id: str, requests: int = 1) -> None:
+        """Count so many requests.
 
         Raises:
             RateLimitedError: The user has made too many.
@@ -55,7 +55,7 @@ class RateLimit:
             return
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                if await self._limiter.hit(self._item, user_id):
+                if await self._limiter.hit(self._item, user_id, cost=requests):
                     return
                 stats = await self._limiter.get_window_stats(self._item, user_id)
         except (RedisError, OSError, TimeoutError) as error:
@@ -116,3 +116,12 @@ class Gate:
         user_id = await self._authenticator.user_of(headers.get("authorization"))
         await self._rate_limit.count(user_id)
         return user_id
+
+    async def count(self, user_id: str, requests: int) -> None:
+        """Count what a request asks for beyond the one that it came in with.
+
+        Raises:
+            RateLimitedError: It is too much.
+        """
+        if requests > 0:
+            await self._rate_limit.count(user_id, requests)

@@ -9,9 +9,11 @@ from starlette.routing import Router
 
 from services.gateway.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.admission import Gate, RateLimit, TurnSlots
+from services.gateway.askers import Askers
 from services.gateway.authentication import Authenticator
 from services.gateway.clients.billing import BillingClient
 from services.gateway.clients.chat import ChatClient
+from services.gateway.clients.moderation import ModerationClient
 from services.gateway.clients.payments import PaymentClient
 from services.gateway.config import GatewaySettings
 from services.gateway.edge import Edge
@@ -26,6 +28,7 @@ from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
+from services.gateway.routes.moderations import ModerationRoutes
 from services.gateway.routes.orders import OrderRoutes
 from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
@@ -48,6 +51,7 @@ class _Services:
     chat: ChatClient
     billing: BillingClient
     payments: PaymentClient
+    moderation: ModerationClient
 
 
 @asynccontextmanager
@@ -67,12 +71,15 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
             idempotent=("queqiao.billing.v1.BillingService", "queqiao.billing.v1.PaymentService"),
         )
         stack.push_async_callback(billing_peer.close)
+        moderation_peer = runtime.peer("moderation", settings.moderation_target)
+        stack.push_async_callback(moderation_peer.close)
 
         accounts = Accounts(pool)
         services = _Services(
             chat=ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s),
             billing=BillingClient(billing_peer),
             payments=PaymentClient(billing_peer),
+            moderation=ModerationClient(moderation_peer),
         )
         readiness = Readiness(
             {
@@ -80,6 +87,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
                 "redis": Dependency(redis.ping, essential=False),
                 "chat": Dependency(services.chat.check),
                 "billing": Dependency(services.billing.check),
+                "moderation": Dependency(services.moderation.check, essential=False),
             }
         )
         metrics = GatewayMetrics(runtime.registry)
@@ -117,11 +125,13 @@ def _routes(
         Authenticator(accounts, sessions),
         RateLimit(redis, per_minute=settings.rate_limit_per_minute, metrics=metrics),
     )
+    askers = Askers(accounts)
     login = Login(platform, accounts, payers, services.billing, sessions)
     return router(
         health=HealthRoutes(readiness),
         auth=AuthRoutes(login, sessions, body_bytes_max=body_bytes_max),
         models=ModelRoutes(gate, services.chat),
+        moderations=ModerationRoutes(gate, askers, services.moderation, body_bytes_max=body_bytes_max),
         wallet=WalletRoutes(gate, services.billing),
         prices=PriceRoutes(gate, services.billing, services.payments),
         orders=OrderRoutes(
@@ -135,6 +145,7 @@ def _routes(
         completions=ChatCompletions(
             gate,
             TurnSlots(per_user_max=settings.concurrent_turns_max),
+            askers,
             services.chat,
             metrics,
             body_bytes_max=body_bytes_max,

@@ -1,12 +1,12 @@
 """Whose request this is: a bearer token is an API key or a session's access token."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
 from services.gateway.errors import InvalidApiKeyError
 from services.gateway.identity import digest, is_api_key
+from services.gateway.recent import Recent
 
 # A revoked key works for at most this long in a replica that has just seen it.
 _KEY_TTL_S = 5.0
@@ -36,8 +36,7 @@ class Authenticator:
         """Ask these; `clock` in seconds."""
         self._keys = keys
         self._sessions = sessions
-        self._clock = clock
-        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._known: Recent[bytes, str] = Recent(ttl_s=_KEY_TTL_S, size_max=_KEYS_MAX, clock=clock)
 
     async def user_of(self, authorization: str | None) -> str:
         """The user's id.
@@ -56,15 +55,10 @@ class Authenticator:
         return user_id
 
     async def _owner(self, sha256: bytes) -> str | None:
-        now = self._clock()
-        known = self._known.get(sha256)
-        if known is not None and known[1] > now:
-            return known[0]
-        user_id = await self._keys.owner_of_key(sha256)
-        self._known.pop(sha256, None)
-        if user_id is not None:
-            # Only keys that exist are remembered: made-up ones cannot push them out.
-            self._known[sha256] = (user_id, now + _KEY_TTL_S)
-            if len(self._known) > _KEYS_MAX:
-                self._known.popitem(last=False)
+        user_id = self._known.get(sha256)
+        if user_id is None:
+            user_id = await self._keys.owner_of_key(sha256)
+            if user_id is not None:
+                # Only keys that exist are remembered: made-up ones cannot push them out.
+                self._known.put(sha256, user_id)
         return user_id

@@ -21,6 +21,7 @@ class GatewaySettings(ServiceSettings):
     redis_url: SecretStr = Field(description="Redis that counts requests for the rate limit, as redis://…")
     chat_target: str = Field(description="The chat service, as host:port or dns:///name:port.")
     billing_target: str = Field(description="The billing service, as host:port or dns:///name:port.")
+    moderation_target: str = Field(description="The moderation service, as host:port or dns:///name:port.")
     wechat_api_base_url: str = Field(default="https://api.weixin.qq.com", description="WeChat's server API.")
     wechat_appid: str = Field(min_length=1, description="The mini-program's appid.")
     wechat_secret: SecretStr = Field(min_length=1, description="The mini-program's secret.")

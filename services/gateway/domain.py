@@ -1,5 +1,6 @@
 """What the gateway translates between. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -47,6 +48,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks; `openid` is WeChat's id of a user who came from WeChat, "" of anybody else."""
+
+    user_id: str
+    openid: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """Event: the turn was admitted and the model has been asked."""
 
@@ -81,6 +90,28 @@ class Model:
     id: str
     created_s: int
     owned_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What was found of a kind of content: whether a layer refuses for it, and how sure the layers are, 0 to 1."""
+
+    flagged: bool
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """What all layers say of a text.
+
+    `layer` is who refuses (lexicon, wechat or openai; "" nobody does) and `label` what for, as a WeChat label code (0:
+    nothing). `categories` has those that anything was found of, by name.
+    """
+
+    refused: bool
+    layer: str
+    label: int
+    categories: Mapping[str, Category]
 
 
 @dataclass(frozen=True, slots=True)

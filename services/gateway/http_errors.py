@@ -1,4 +1,8 @@
-"""Errors as OpenAI's clients know them: an HTTP status and `{"error":{"message","type","code","param"}}`. Pure."""
+"""Errors as OpenAI's clients know them: an HTTP status and `{"error":{"message","type","code","param"}}`. Pure.
+
+Beside `error`, where OpenAI's clients do not look, a refusal by moderation carries `moderation`: whether what was
+shown already must be taken back, and who refuses what.
+"""
 
 import math
 from collections.abc import Mapping
@@ -56,6 +60,7 @@ FORMS: Mapping[str, Form] = {
     # Not 429: it is not this user who asks too often.
     "UPSTREAM_BUSY": Form(503, "server_error", "service_unavailable"),
     "SERVICE_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
+    "MODERATION_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
     "PAYMENT_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
     "UPSTREAM_TIMEOUT": Form(504, "server_error", "upstream_timeout"),
 }
@@ -81,8 +86,15 @@ class _Error(msgspec.Struct):
     param: str | None
 
 
+class _Refusal(msgspec.Struct):
+    action: str
+    layer: str | None
+    label: int | None
+
+
 class _Body(msgspec.Struct):
     error: _Error
+    moderation: _Refusal | msgspec.UnsetType = msgspec.UNSET
 
 
 def form(error: ServiceError) -> Form:
@@ -95,7 +107,8 @@ def body(error: ServiceError, language: Language) -> bytes:
     how = form(error)
     field = next(iter(error.fields), None)
     param = None if field is None else _PARAMS.get(field, field)
-    return msgspec.json.encode(_Body(_Error(text(error, language), how.type, how.code, param)))
+    shown = _Error(text(error, language), how.type, how.code, param)
+    return msgspec.json.encode(_Body(shown, _refusal(error)))
 
 
 def headers(error: ServiceError) -> dict[str, str]:
@@ -108,3 +121,15 @@ def headers(error: ServiceError) -> dict[str, str]:
     if "allow" in error.metadata:
         found["Allow"] = error.metadata["allow"]
     return found
+
+
+def _refusal(error: ServiceError) -> _Refusal | msgspec.UnsetType:
+    if error.wire_reason != "CONTENT_REFUSED":
+        return msgspec.UNSET
+    label = error.metadata.get("label", "")
+    return _Refusal(
+        # Whoever is not told to take anything back has nothing to take back.
+        action=error.metadata.get("action") or "block",
+        layer=error.metadata.get("layer") or None,
+        label=int(label) if label.isdecimal() else None,
+    )

@@ -80,6 +80,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "参数 {field} 只支持文本（text）。",
         "The parameter {field} supports text only.",
     ),
+    "INVALID_REQUEST.mixed": (
+        "参数 {field} 的各项必须都是字符串，或都是文本片段（text），不能混用。",
+        "The items of the parameter {field} must all be strings or all be parts of type text.",
+    ),
     "INVALID_REQUEST.cursor": (
         "参数 {field} 必须是上一页返回的 next_cursor。",
         "The parameter {field} must be the next_cursor of the page before.",
@@ -132,6 +136,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "CONTENT_REFUSED.lexicon": ("内容包含违规信息", "The content is not allowed."),
     "CONTENT_REFUSED.wechat": ("请修改您的提问", "Please change your question."),
     "CONTENT_REFUSED.openai": ("提问涉及敏感话题", "The question touches a sensitive topic."),
+    "MODERATION_UNAVAILABLE": (
+        "内容审核服务暂时没有响应，请稍后再试。",
+        "Moderation does not answer: try again shortly.",
+    ),
     "MODEL_NOT_FOUND": (
         "没有名为 {model} 的模型，可用 GET /v1/models 查看。",
         "There is no model {model}: GET /v1/models lists those there are.",
@@ -203,12 +211,15 @@ TEXTS: Mapping[str, tuple[str, str]] = {
 
 def text(error: ServiceError, language: Language) -> str:
     """The sentence for this error; one whose reason has no text of its own gets that of INTERNAL."""
-    reason = error.wire_reason
     variant = error.metadata.get("problem") or error.metadata.get("layer") or ""
-    both = TEXTS.get(f"{reason}.{variant}") or TEXTS.get(reason) or TEXTS["INTERNAL"]
     field, why = next(iter(error.fields.items()), ("", ""))
     facts = _Facts({"field": field, "why": why, **error.metadata})
-    return both[0 if language is Language.CHINESE else 1].format_map(facts)
+    return _template(error.wire_reason, variant, language).format_map(facts)
+
+
+def refusal(layer: str, language: Language) -> str:
+    """The sentence for a content that this layer of moderation refuses."""
+    return _template("CONTENT_REFUSED", layer, language)
 
 
 def language(accept_language: str | None) -> Language:
@@ -221,6 +232,11 @@ def language(accept_language: str | None) -> Language:
         if spoken is not None and quality > best_quality:
             best, best_quality = spoken, quality
     return best
+
+
+def _template(reason: str, variant: str, language: Language) -> str:
+    both = TEXTS.get(f"{reason}.{variant}") or TEXTS.get(reason) or TEXTS["INTERNAL"]
+    return both[0 if language is Language.CHINESE else 1]
 
 
 def _quality(parameter: str) -> float:

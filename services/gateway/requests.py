@@ -72,14 +72,16 @@ class _RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
     refresh_token: str
 
 
-class _TextPart(msgspec.Struct):
+class TextPart(msgspec.Struct):
+    """A part of a text; parts of other types are refused."""
+
     type: str
     text: str | None = None
 
 
 class _MessageBody(msgspec.Struct, forbid_unknown_fields=True):
     role: str
-    content: str | list[_TextPart] = ""
+    content: str | list[TextPart] = ""
     name: str = ""
 
 
@@ -154,6 +156,33 @@ def chat_request(raw: bytes) -> ChatRequest:
     return ChatRequest(question, body.stream, body.stream_options.include_usage)
 
 
+def joined(field: str, parts: list[TextPart]) -> str:
+    """The text of the parts, a line each.
+
+    Raises:
+        InvalidRequestError: A part is no text.
+    """
+    texts = []
+    for index, part in enumerate(parts):
+        if part.type != "text":
+            raise wrong(f"{field}[{index}].type", "part")
+        if part.text is None:
+            raise wrong(f"{field}[{index}].text", "missing")
+        texts.append(part.text)
+    return "\n".join(texts)
+
+
+def clean(field: str, text: str) -> str:
+    """The text, as it came.
+
+    Raises:
+        InvalidRequestError: It contains what no text contains.
+    """
+    if _BROKEN.search(text):
+        raise wrong(field, "characters")
+    return text
+
+
 def _messages(bodies: list[_MessageBody]) -> tuple[Message, ...]:
     if not bodies:
         raise wrong("messages", "empty")
@@ -166,21 +195,10 @@ def _message(path: str, body: _MessageBody) -> Message:
     role = _ROLES.get(body.role)
     if role is None:
         raise wrong(f"{path}.role", "role")
-    content = body.content if isinstance(body.content, str) else _joined(path, body.content)
+    content = body.content if isinstance(body.content, str) else joined(f"{path}.content", body.content)
     if not content and role is not Role.ASSISTANT:
         raise wrong(f"{path}.content", "empty")
-    return Message(role, _text(f"{path}.content", content))
-
-
-def _joined(path: str, parts: list[_TextPart]) -> str:
-    texts = []
-    for index, part in enumerate(parts):
-        if part.type != "text":
-            raise wrong(f"{path}.content[{index}].type", "part")
-        if part.text is None:
-            raise wrong(f"{path}.content[{index}].text", "missing")
-        texts.append(part.text)
-    return "\n".join(texts)
+    return Message(role, clean(f"{path}.content", content))
 
 
 def _parameters(body: _ChatBody) -> Parameters:
@@ -204,20 +222,14 @@ def _parameters(body: _ChatBody) -> Parameters:
         presence_penalty=body.presence_penalty,
         frequency_penalty=body.frequency_penalty,
         seed=body.seed,
-        stop=tuple(_text("stop", stop) for stop in stops),
+        stop=tuple(clean("stop", stop) for stop in stops),
     )
-
-
-def _text(field: str, text: str) -> str:
-    if _BROKEN.search(text):
-        raise wrong(field, "characters")
-    return text
 
 
 def _name(field: str, name: str) -> str:
     if len(name) > _NAME_CHARACTERS_MAX:
         raise wrong(field, "too_long", limit=_NAME_CHARACTERS_MAX)
-    return _text(field, name)
+    return clean(field, name)
 
 
 def _secret(field: str, secret: str) -> str:
@@ -225,7 +237,7 @@ def _secret(field: str, secret: str) -> str:
         raise wrong(field, "empty")
     if len(secret) > _SECRET_CHARACTERS_MAX:
         raise wrong(field, "too_long", limit=_SECRET_CHARACTERS_MAX)
-    return _text(field, secret)
+    return clean(field, secret)
 
 
 def _conversation_id(conversation_id: str) -> str:

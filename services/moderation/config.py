@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.config import ServiceSettings
 
@@ -10,7 +11,38 @@ from services.runtime.config import ServiceSettings
 class ModerationSettings(ServiceSettings):
     """Configuration of the moderation service."""
 
+    database_url: SecretStr = Field(description="PostgreSQL that keeps lists and the audit, as postgresql://…")
+    redis_url: SecretStr = Field(description="Redis that replicas share quotas, tokens and verdicts in, as redis://…")
     lexicon_path: Path = Field(
         default=Path(__file__).parent / "lists" / "shipped",
         description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",
     )
+    policy_file: Path = Field(
+        default=Path(__file__).with_name("policy.toml"),
+        description="Which layers are asked about which texts, when, and what happens while one is down, as TOML.",
+    )
+    wechat_api_base_url: str = Field(default="https://api.weixin.qq.com", description="WeChat's server.")
+    wechat_appid: str = Field(default="", description="The mini-program. Empty: WeChat is not asked.")
+    wechat_secret: SecretStr = Field(default=SecretStr(""), description="The mini-program's secret.")
+    openai_moderation_base_url: str = Field(
+        default="https://api.openai.com/v1", description="Where OpenAI's moderation API is, with its version path."
+    )
+    openai_moderation_api_key: SecretStr = Field(
+        default=SecretStr(""), description="The key for it. Empty: it is not asked."
+    )
+    audit_keep_days: int = Field(
+        default=180, ge=1, le=3650, description="How long refusals are kept; mainland law asks for six months."
+    )
+    audit_keep_texts: bool = Field(default=False, description="Whether refused texts are kept too, encrypted.")
+    audit_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="What kept texts are encrypted with: at least 32 random characters. Needed to keep texts.",
+    )
+
+
+class CommandSettings(BaseSettings):
+    """What the commands need."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    moderation_target: str = Field(default="127.0.0.1:8083", description="The moderation service, as host:port.")

@@ -42,18 +42,13 @@ class Review(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A text to judge, and whose it is.
-
-    `openid` is WeChat's id of the user, "" for one who did not come from WeChat; `offset` is where the text begins in
-    the answer that it is a passage of, in characters.
-    """
+    """A text to judge, and whose it is; `openid` is WeChat's id of the user, "" for one who is not from WeChat."""
 
     direction: Direction
     request_id: str
     user_id: str
     text: str
     openid: str = ""
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """What judging needs from the outside."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-from services.moderation.domain import Finding, Opinion, Subject
+from services.moderation.domain import Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject
 from services.moderation.lexicon.lexicon import Lexicon
 
 
@@ -33,4 +34,49 @@ class Audit(Protocol):
 
     def note(self, findings: Sequence[Finding]) -> None:
         """Write these down, soon; never waits and never fails: what cannot be written is counted."""
+        ...
+
+
+class Panel(Protocol):
+    """The remote layers together, and the policy by which they are asked."""
+
+    @property
+    def version(self) -> str:
+        """Names the policy."""
+        ...
+
+    def plan_input(self, request_id: str, openid: str, *, referred: bool) -> Review:
+        """Whether and when the remote layers are to be asked about a question."""
+        ...
+
+    def plan_output(self, request_id: str, openid: str) -> OutputPlan:
+        """How they are to be asked about its answer."""
+        ...
+
+    async def review(self, subject: Subject, *, referred: bool) -> tuple[Layer, Opinion] | None:
+        """The refusal of the first layer that refuses, of those that are due for this text.
+
+        Raises:
+            ModerationUnavailableError: A layer is down, and the policy is to refuse what it cannot judge.
+        """
+        ...
+
+    async def moderate(self, subject: Subject) -> list[tuple[Layer, Opinion]]:
+        """What every layer that is switched on says.
+
+        Raises:
+            ModerationUnavailableError: As `review`.
+        """
+        ...
+
+
+class Metrics(Protocol):
+    """What an operator asks about judging."""
+
+    def timed(self, direction: Direction, *, texts: int) -> AbstractContextManager[None]:
+        """Count texts, and time the lexicon's work on them."""
+        ...
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """Count and log what was found; never the text itself."""
         ...

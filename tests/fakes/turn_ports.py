@@ -5,7 +5,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from services.chat.domain import Chunk, Message, Model, Options, Outcome, Question, Screened, Usage, Verdict
+from services.chat.domain import (
+    Chunk,
+    InputCheck,
+    Message,
+    Model,
+    Options,
+    Outcome,
+    OutputPlan,
+    Question,
+    Review,
+    Screened,
+    Usage,
+    Verdict,
+)
 from services.chat.errors import ModelNotFoundError
 from services.chat.ports import Recollection
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
@@ -47,21 +60,60 @@ class DictMemory:
 
 @dataclass
 class WordModeration:
-    """Refuses one word, in both directions, and holds back its live prefixes."""
+    """Refuses one word by the lexicon, in both directions, and holds back its live prefixes; refers another.
+
+    Remote layers refuse a third, once `question_verdict` and `passage_verdict` are set; an error in place of them is
+    raised.
+    """
 
     word: str = "forbidden"
+    referred: str = "doubtful"
+    remote_word: str = "remote-no"
+    review: Review = Review.NONE
+    output: OutputPlan = field(default_factory=OutputPlan)
+    question_verdict: asyncio.Event = field(default_factory=asyncio.Event)
+    passage_verdict: asyncio.Event = field(default_factory=asyncio.Event)
+    unavailable: ServiceError | None = None
+    passages: list[str] = field(default_factory=list)
+    preceding: list[str] = field(default_factory=list)
 
-    async def check_input(self, question: Question) -> Verdict:
+    async def check_input(self, question: Question) -> InputCheck:
         refused = any(self.word in message.content for message in question.messages)
-        return Verdict(refused, "lexicon" if refused else "")
+        return InputCheck(Verdict(refused, "lexicon" if refused else ""), self.review, self.output)
 
-    async def screen(self, request_id: str, window: str, *, preceding: str, last: bool) -> Screened:
+    async def review_input(self, question: Question) -> Verdict:
+        await self.question_verdict.wait()
+        return self._remote("".join(message.content for message in question.messages))
+
+    async def review_output(self, question: Question, passage: str) -> Verdict:
+        self.passages.append(passage)
+        await self.passage_verdict.wait()
+        return self._remote(passage)
+
+    def _remote(self, text: str) -> Verdict:
+        if self.unavailable is not None:
+            raise self.unavailable
+        return Verdict(True, "wechat", 20002) if self.remote_word in text else Verdict(False)
+
+    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
+        self.preceding.append(preceding)
+        referred = self.referred in window
         if self.word in window:
-            return Screened(window.index(self.word), Verdict(True, "lexicon"))
+            return Screened(window.index(self.word), Verdict(True, "lexicon"), referred)
         if last:
-            return Screened(len(window), Verdict(False))
+            return Screened(len(window), Verdict(False), referred)
         held = next(n for n in range(len(self.word) - 1, -1, -1) if window.endswith(self.word[:n]))
-        return Screened(len(window) - held, Verdict(False))
+        return Screened(len(window) - held, Verdict(False), referred)
+
+
+@dataclass
+class Waits:
+    """The port `ReviewMetrics`."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    def waited(self, seconds: float) -> None:
+        self.seconds.append(seconds)
 
 
 @dataclass

@@ -5,9 +5,9 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 
-from services.gateway import convert
 from services.gateway.body import wrong
 from services.gateway.clients.health import demand_serving
+from services.gateway.convert import billing as convert
 from services.gateway.domain import Page, PageRequest, Wallet
 from services.gateway.wallets import PriceList, Receipt, Transaction, UsageLine
 from services.runtime.channels import Peer

@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
-from services.gateway import convert
 from services.gateway.clients.health import demand_serving
-from services.gateway.domain import Completed, Event, Model, Question, Started
+from services.gateway.convert import chat as convert
+from services.gateway.domain import Asker, Completed, Event, Model, Question, Started
 from services.gateway.errors import TurnTimeoutError
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, ServiceError, UnavailableError
@@ -27,7 +27,7 @@ class ChatClient:
 
     @asynccontextmanager
     async def turn(
-        self, request_id: str, user_id: str, question: Question
+        self, request_id: str, asker: Asker, question: Question
     ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
         """Begin a turn; answers how it started, once it was admitted, and what follows: `Delta`s, then `Completed`.
 
@@ -37,7 +37,7 @@ class ChatClient:
             ServiceError: As chat.proto documents, or UnavailableError or TurnTimeoutError; from here when the turn
                 is not admitted, from the iterator when it breaks off.
         """
-        async with aclosing(self._events(convert.turn_request(request_id, user_id, question))) as events:
+        async with aclosing(self._events(convert.turn_request(request_id, asker, question))) as events:
             started = await anext(events, None)
             if not isinstance(started, Started):
                 raise _broke_off()

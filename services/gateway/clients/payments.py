@@ -2,8 +2,8 @@
 
 from queqiao.billing.v1 import payments_pb2, payments_pb2_grpc
 
-from services.gateway import convert
 from services.gateway.clients.billing import translated
+from services.gateway.convert import payments as convert
 from services.gateway.domain import Page, PageRequest
 from services.gateway.orders import Callback, CallbackAnswer, Offers, Order, Payer, Purchase
 from services.runtime.channels import Peer

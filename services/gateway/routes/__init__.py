@@ -9,6 +9,7 @@ from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
+from services.gateway.routes.moderations import ModerationRoutes
 from services.gateway.routes.orders import OrderRoutes
 from services.gateway.routes.prices import PriceRoutes
 from services.gateway.routes.wallet import WalletRoutes
@@ -19,6 +20,7 @@ def router(
     health: HealthRoutes,
     auth: AuthRoutes,
     models: ModelRoutes,
+    moderations: ModerationRoutes,
     wallet: WalletRoutes,
     prices: PriceRoutes,
     orders: OrderRoutes,
@@ -32,6 +34,7 @@ def router(
             Route("/v1/models", models.list),
             # A provider may name its models with slashes.
             Route("/v1/models/{model_id:path}", models.one),
+            Route("/v1/moderations", moderations.create, methods=["POST"]),
             Route("/v1/me", wallet.me),
             Route("/v1/wallet", wallet.wallet),
             Route("/v1/wallet/transactions", wallet.transactions),

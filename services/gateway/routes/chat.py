@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway import body, completions, http_errors, messages
 from services.gateway.admission import Gate, TurnSlots
+from services.gateway.askers import Askers
 from services.gateway.client_stream import ClientStream
 from services.gateway.clients.chat import ChatClient
 from services.gateway.completions import ChunkWriter
@@ -38,6 +39,7 @@ class ChatCompletions:
         self,
         gate: Gate,
         slots: TurnSlots,
+        askers: Askers,
         chat: ChatClient,
         metrics: GatewayMetrics,
         *,
@@ -48,6 +50,7 @@ class ChatCompletions:
         """Use these; `clock` answers seconds since 1970 UTC."""
         self._gate = gate
         self._slots = slots
+        self._askers = askers
         self._chat = chat
         self._metrics = metrics
         self._body_bytes_max = body_bytes_max
@@ -64,10 +67,11 @@ class ChatCompletions:
         headers = Headers(scope=scope)
         user_id = await self._gate.enter(headers)
         asked = chat_request(await body.read(receive, headers, bytes_max=self._body_bytes_max))
+        asker = await self._askers.asker(user_id)
         request_id: str = scope["state"]["request_id"]
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
         with self._slots.occupy(user_id):
-            turn = self._chat.turn(request_id, user_id, asked.question)
+            turn = self._chat.turn(request_id, asker, asked.question)
             if asked.stream:
                 last = await self._stream(client, turn, scope, include_usage=asked.include_usage)
             else:

@@ -1,14 +1,20 @@
 """Views of a text in which spellings of one word look alike. Pure.
 
-Folding is by character and knows no context, so a text that arrives in pieces folds as it would whole. Width, case
-and compatibility forms fold by NFKC and casefold where that is one character for one. Two views drop characters:
-
-- the *compact* view drops everything that can stand between the characters of a Chinese word without breaking it for
-  a reader: spaces, punctuation, symbols, control and zero-width characters;
-- the *spaced* view drops only what cannot be seen, for languages whose words are set apart by spaces.
+Folding is by character and knows no context, so a text that arrives in pieces folds as it would whole, and a word and a
+text are folded by the same tables. A view drops everything that can stand between the characters of a word without
+breaking it for a reader: spaces, punctuation, symbols, control and zero-width characters.
 """
 
 import unicodedata
+from collections.abc import Iterator, Mapping
+from itertools import compress, groupby
+from re import DOTALL
+from re import compile as pattern
+
+from opencc import OpenCC
+from pypinyin import Style, pinyin
+
+from services.moderation.lexicon.tables import Tables
 
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Cn", "Co", "Cs"}
 
@@ -18,80 +24,169 @@ _HANGUL_FILLERS = "\u115f\u1160"
 # Control characters that a reader sees as space.
 _BLANKS = "\t\n\r\v\f"
 
+_NUMERALS = dict(zip("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖", "00123456789123456789", strict=True))
+HAN_NUMERALS = frozenset(_NUMERALS)
+
+# What people write for a letter.
+_LEET = dict(zip("0134578@$!", "oieastbasi", strict=True))
+
+_RUN = pattern(r"(.)\1+", DOTALL)
+_LEET_SEARCH = pattern("[0134578@$!]")
+
 # More than any text in earnest has different characters; texts of nonsense must not fill the memory.
 _TABLE_CHARACTERS_MAX = 65_536
 
-# Long texts are skipped through in steps of this many characters before single ones are counted.
-_STEP_CHARACTERS = 4096
+# Syllables take the place of characters in a part of Unicode that no text in earnest has.
+_SYLLABLES_FROM = 0x100000
 
 
-class _Folding(dict[int, int | None]):
+class _Table(dict[int, int | None]):
     """A table for str.translate that fills itself."""
-
-    def __init__(self, *, keep_spacing: bool) -> None:
-        super().__init__()
-        self._keep_spacing = keep_spacing
 
     def __missing__(self, code: int) -> int | None:
         if len(self) >= _TABLE_CHARACTERS_MAX:
             self.clear()
-        folded = self[code] = self._fold(chr(code))
-        return folded
+        folded = self.fold(chr(code))
+        self[code] = ord(folded) if folded else None
+        return self[code]
 
-    def _fold(self, character: str) -> int | None:
+    def fold(self, character: str) -> str:
+        raise NotImplementedError
+
+
+class _Base(_Table):
+    """Width, case, compatibility forms, simplified characters, numerals and look-alikes."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__()
+        self._lookalikes = tables.lookalikes
+        self._simplified = OpenCC("t2s").convert
+
+    def fold(self, character: str) -> str:
         if character in _BLANKS:
-            return ord(" ") if self._keep_spacing else None
-        folded = unicodedata.normalize("NFKC", character).casefold()
-        if len(folded) != 1:
-            folded = character
+            return ""
+        folded = _compatible(self._lookalikes.get(character, character))
         # Of what it folds to: a circled letter or a radical is a symbol that reads as a letter.
         category = unicodedata.category(folded)
         if category in _INVISIBLE or folded in _HANGUL_FILLERS:
-            return None
-        if category[0] in "ZPS" and not self._keep_spacing:
-            return None
-        return ord(folded)
+            return ""
+        digit = unicodedata.digit(folded, None)
+        if digit is not None:
+            return str(digit)
+        if category[0] in "ZPS":
+            return ""
+        folded = self._lookalikes.get(folded, folded)
+        if folded >= "\u2e80":
+            folded = self._simplified(folded)
+        return _NUMERALS.get(folded, folded)
+
+
+class _Over(_Table):
+    """Another table, but for some characters."""
+
+    def __init__(self, base: _Base, instead: Mapping[str, str]) -> None:
+        super().__init__()
+        self._base = base
+        self._instead = instead
+
+    def fold(self, character: str) -> str:
+        return self._base.fold(self._instead.get(character, character))
+
+
+class _Syllables(_Table):
+    """Chinese characters by how they are mostly read, without tones; of a view, so nothing is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: dict[str, int] = {}
+
+    def fold(self, character: str) -> str:
+        syllable = syllable_of(character)
+        if not syllable:
+            return character
+        return chr(_SYLLABLES_FROM + self._numbers.setdefault(syllable, len(self._numbers)))
 
 
 class Folder:
     """Folds texts; one is enough for a process."""
 
-    def __init__(self) -> None:
-        """Begin with empty tables."""
-        self._compact = _Folding(keep_spacing=False)
-        self._spaced = _Folding(keep_spacing=True)
+    def __init__(self, tables: Tables) -> None:
+        """Fold by these tables."""
+        self._base = _Base(tables)
+        self._pictured = _Over(self._base, tables.emoji)
+        self._leet = _Over(self._base, _LEET)
+        self._syllables = _Syllables()
+        self._emoji = frozenset(tables.emoji)
 
-    def compact(self, text: str) -> str:
-        """The compact view."""
-        return text.translate(self._compact)
+    def base(self, text: str) -> str:
+        """The view that every text has."""
+        return text.translate(self._base)
 
-    def spaced(self, text: str) -> str:
-        """The spaced view."""
-        return text.translate(self._spaced)
+    def syllables(self, view: str) -> str:
+        """A view by its syllables: of the same length."""
+        return view.translate(self._syllables)
+
+    def has_emoji(self, text: str) -> bool:
+        """Whether the pictured view differs."""
+        return not self._emoji.isdisjoint(text)
+
+    def pictured(self, text: str) -> str:
+        """The base view, with emoji read as what they stand for."""
+        return text.translate(self._pictured)
+
+    def has_leet(self, text: str) -> bool:
+        """Whether the leet view differs."""
+        return _LEET_SEARCH.search(text) is not None
+
+    def leet(self, text: str) -> str:
+        """The base view, with digits and signs read as the letters that they stand for."""
+        return text.translate(self._leet)
+
+    def offsets(self, text: str, kind: str) -> list[int]:
+        """Where in the text each character of a view stands; `kind` is base, pictured or leet."""
+        table = {"base": self._base, "pictured": self._pictured, "leet": self._leet}[kind]
+        return list(compress(range(len(text)), map(table.__getitem__, map(ord, text))))
+
+    def is_dropped(self, character: str) -> bool:
+        """Whether the base view drops the character."""
+        return self._base[ord(character)] is None
 
     def is_invisible(self, character: str) -> bool:
-        """Whether no view keeps the character."""
-        return self._spaced[ord(character)] is None
-
-    def compact_offset(self, text: str, index: int) -> int:
-        """Where in the text the compact view's character `index` stands; the text's length past the end."""
-        return _offset(self._compact, text, index)
-
-    def spaced_offset(self, text: str, index: int) -> int:
-        """Where in the text the spaced view's character `index` stands; the text's length past the end."""
-        return _offset(self._spaced, text, index)
+        """Whether a reader sees nothing, not even a space."""
+        return (
+            character not in _BLANKS
+            and self.is_dropped(character)
+            and unicodedata.category(_compatible(character))[0] not in "ZPS"
+        )
 
 
-def _offset(table: _Folding, text: str, index: int) -> int:
-    begin, to_pass = 0, index
-    while begin + _STEP_CHARACTERS < len(text):
-        kept = len(text[begin : begin + _STEP_CHARACTERS].translate(table))
-        if kept > to_pass:
-            break
-        begin, to_pass = begin + _STEP_CHARACTERS, to_pass - kept
-    for offset in range(begin, len(text)):
-        if table[ord(text[offset])] is not None:
-            if to_pass == 0:
-                return offset
-            to_pass -= 1
-    return len(text)
+def has_runs(view: str) -> bool:
+    """Whether a character stands beside itself."""
+    return _RUN.search(view) is not None
+
+
+def collapsed(view: str) -> str:
+    """A view in which every run of one character is one character."""
+    return _RUN.sub(r"\1", view)
+
+
+def runs(view: str) -> Iterator[int]:
+    """The lengths of a view's runs, in order."""
+    return (len(list(run)) for _, run in groupby(view))
+
+
+def syllable_of(character: str) -> str:
+    """How a Chinese character is mostly read, without its tone; "" for any other character."""
+    if not "\u3400" <= character <= "\U0003ffff":
+        return ""
+    read = pinyin(character, style=Style.NORMAL, errors="ignore")
+    return read[0][0] if read else ""
+
+
+def _compatible(character: str) -> str:
+    folded = unicodedata.normalize("NFKC", character).casefold()
+    if len(folded) == 1:
+        return folded
+    # (一) and 1. in one character are what is in them.
+    seen = [each for each in folded if each.isalnum()]
+    return seen[0] if len(seen) == 1 else character

@@ -1,176 +1,180 @@
-"""The compiled word list: what a text contains, and what of its end could still become a word. Pure, but for the
-matching itself, which is the library ahocorasick-rs: one pass over the text whatever the number of words.
+"""The compiled lists: every listed word that a text contains, however it is written. Pure.
 
-A word with a Chinese character in it is looked for in the compact view, so nothing put between its characters hides
-it. A word of letters and digits alone is looked for in the spaced view and only where it stands alone: "ass" is not
-in "class".
+Whatever hides a word is a fold of single characters, which makes views (`views.py`), or another spelling of the word,
+which makes patterns (`spelling.py`). A text is searched by one pass of an automaton for each view that it has, most
+texts having one; what is found is then looked at in the original (`acceptance.py`).
+
+The same search serves whole texts and streams: `search` takes what stands before a text as context, and says from where
+on what follows could still change its findings.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from ahocorasick_rs import AhoCorasick
+from services.moderation.lexicon.acceptance import Acceptance, Outcome
+from services.moderation.lexicon.automaton import Automaton, Role, Sought
+from services.moderation.lexicon.entries import Entry, Tier
+from services.moderation.lexicon.findings import Match, Occurrence, Spans, alone, combined, distinct
+from services.moderation.lexicon.spelling import Pattern, shipped_speller
+from services.moderation.lexicon.views import View, views
 
-from services.moderation.lexicon.folding import Folder
+# What a view sees, and not a spelling.
+_SEEN = ("plain", "homophones")
+
+# Beyond the end of any text.
+_NOWHERE = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """An entry, and the WeChat label code of its category."""
+class Found:
+    """What a search found; from `live` on, what follows the text may change the findings."""
 
-    text: str
-    label: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The first listed word of a text: where it begins and ends in the original, and its label."""
-
-    start: int
-    end: int
-    label: int
-
-
-class Views(NamedTuple):
-    """A text and how it folds; `before` is the spaced view of what stands before it."""
-
-    text: str
-    compact: str
-    spaced: str
-    before: str
-
-
-class _Index:
-    """Words of one kind, over one view."""
-
-    def __init__(self, labels: dict[str, int]) -> None:
-        self.words = list(labels)
-        self.labels = list(labels.values())
-        # With no words there is nothing to compile.
-        self._automaton = AhoCorasick(self.words) if self.words else None
-        self._prefixes = {word[:length] for word in self.words for length in range(1, len(word) + 1)}
-        self._firsts = {word[0] for word in self.words}
-        self._length_max = max(map(len, self.words), default=0)
-
-    def matches(self, view: str) -> Iterable[tuple[int, int, int]]:
-        """(word, start, end) of every occurrence."""
-        return self._automaton.find_matches_as_indexes(view, overlapping=True) if self._automaton else ()
-
-    def live_starts(self, view: str) -> Iterator[int]:
-        """Where the view's suffixes begin that are the beginning of a word or a whole one, the longest first."""
-        size = len(view)
-        start_min = max(0, size - self._length_max)
-        if self._firsts.isdisjoint(view[start_min:]):
-            return
-        for start in range(start_min, size):
-            if view[start:] in self._prefixes:
-                yield start
+    matches: Sequence[Match]
+    live: int
 
 
 class Lexicon:
-    """A compiled list."""
+    """Compiled entries; of equal ones the first counts."""
 
-    def __init__(self, words: Iterable[Word]) -> None:
-        """Compile; of equal words the first counts."""
-        self._folder = Folder()
-        compact: dict[str, int] = {}
-        spaced: dict[str, int] = {}
-        for word in words:
-            stands_alone, key = fold_word(self._folder, word.text)
-            (spaced if stands_alone else compact).setdefault(key, word.label)
-        self._compact = _Index(compact)
-        self._spaced = _Index(spaced)
+    def __init__(self, entries: Iterable[Entry], *, version: str = "") -> None:
+        """Compile; `version` names the lists."""
+        self.version = version
+        self._speller = shipped_speller()
+        self._folder = self._speller.folder
+        unique: dict[str, tuple[Entry, Pattern]] = {}
+        for entry in entries:
+            plain = self._speller.plain(entry.word)
+            if plain.text:
+                unique.setdefault(self._speller.key(entry, plain), (entry, plain))
+        self._size = len(unique)
+        listed = [each for each in unique.values() if each[0].tier is not Tier.ALLOW]
+        self._words = Automaton(self._sought(listed))
+        self._syllables = Automaton(self._homophones(listed))
+        # Digits can stand in for the letters of words that have nothing else.
+        self._latin = Automaton(each for each in self._words.all_sought() if each.pattern.is_latin)
+        self._allowed = Automaton(
+            Sought(plain, entry, Role.ALLOWED) for entry, plain in unique.values() if entry.tier is Tier.ALLOW
+        )
 
     def __len__(self) -> int:
-        """How many different words it has."""
-        return len(self._compact.words) + len(self._spaced.words)
+        """How many different entries it has."""
+        return self._size
 
-    def views(self, text: str, *, preceding: str = "") -> Views:
-        """Fold a text, once for all questions about it.
+    def find(self, text: str) -> list[Match]:
+        """Everything that a whole text contains, in the order of the text."""
+        return list(self.search(text, 0, last=True).matches)
+
+    def search(self, text: str, begin: int, *, last: bool) -> Found:
+        """What a text contains from `begin` on.
 
         Args:
-            text: Where to look.
-            preceding: What stands before the text: no part of it, but a word is not alone after a letter.
+            text: The text, and before it what was seen earlier.
+            begin: Where what was not seen earlier begins: only what starts there, or is completed there, is found.
+            last: Whether nothing follows.
         """
-        folder = self._folder
-        return Views(text, folder.compact(text), folder.spaced(text), folder.spaced(preceding))
+        acceptance = Acceptance(self._folder, text, last=last)
+        live = len(text)
+        occurrences: list[Occurrence] = []
+        base: View | None = None
+        for automaton, view in self._passes(text):
+            base = base or view
+            hits = automaton.hits(view.text)
+            if hits:
+                found, waits_from = self._accepted(automaton.sought, hits, view, acceptance, begin)
+                occurrences += found
+                live = min(live, waits_from)
+            if not last:
+                live = min(live, self._live(automaton, view, acceptance, begin))
+        if not occurrences or base is None:
+            return Found((), live)
+        return self._decided(distinct(occurrences), base, text, begin, live, last=last)
 
-    def find(self, text: str) -> Match | None:
-        """The listed word that begins first in a whole text; of those that begin there, the shortest."""
-        return self.first(self.views(text), last=True)
+    def _decided(
+        self, occurrences: list[Occurrence], base: View, text: str, begin: int, live: int, *, last: bool
+    ) -> Found:
+        """What of the occurrences counts, once allowed phrases and combinations are looked at."""
+        waits_from = len(text)
+        if self._allowed:
+            allowed, waits_from = self._innocent(base, text, last=last)
+            occurrences = [each for each in occurrences if not allowed.contain(each)]
+        matches = []
+        for first, match in [*alone(occurrences, begin), *combined(occurrences, begin)]:
+            if first >= waits_from:
+                live = min(live, match.start)
+            else:
+                matches.append(match)
+        matches.sort(key=lambda match: (match.start, match.end))
+        return Found(matches, live)
 
-    def first(self, views: Views, *, last: bool) -> Match | None:
-        """The listed word that begins first; of those that begin there, the shortest.
+    def _sought(self, entries: Iterable[tuple[Entry, Pattern]]) -> Iterator[Sought]:
+        for entry, plain in entries:
+            role = Role.HEAD if entry.near else Role.WORD
+            for pattern in self._speller.patterns(entry, plain):
+                yield Sought(pattern, entry, role)
+            for word in entry.near:
+                if (partner := self._speller.plain(word)).text:
+                    yield Sought(partner, entry, Role.PARTNER)
 
-        With `last` False more text follows: then a word of letters at the very end is not yet one.
-        """
-        found = (self._first_compact(views), self._first_spaced(views, last=last))
-        return min(filter(None, found), key=lambda match: (match.start, match.end), default=None)
+    def _homophones(self, entries: Iterable[tuple[Entry, Pattern]]) -> Iterator[Sought]:
+        for entry, plain in entries:
+            if (pattern := self._speller.homophones(entry, plain)) is not None:
+                yield Sought(pattern, entry, Role.HEAD if entry.near else Role.WORD)
 
-    def live_from(self, views: Views) -> int:
-        """Where the longest tail begins that is a word or could become one; the text's length when there is none."""
-        return min(self._live_compact(views), self._live_spaced(views))
+    def _passes(self, text: str) -> Iterator[tuple[Automaton, View]]:
+        """What is looked for in which view."""
+        for view in views(self._folder, text):
+            yield self._words, view
+            if self._syllables:
+                yield self._syllables, view.by_syllables()
+        if self._latin and self._folder.has_leet(text):
+            yield self._latin, View(self._folder, text, "leet", self._folder.leet(text), "leet")
 
-    def seen_length(self, text: str) -> int:
-        """The length of the text without what cannot be seen at its end."""
-        length = len(text)
-        while length and self._folder.is_invisible(text[length - 1]):
-            length -= 1
-        return length
+    def _accepted(
+        self,
+        sought: Sequence[tuple[Sought, ...]],
+        hits: Iterable[tuple[int, int, int]],
+        view: View,
+        acceptance: Acceptance,
+        begin: int,
+    ) -> tuple[list[Occurrence], int]:
+        """What is accepted; and from where on something is that is not certain yet."""
+        accepted, waits_from = [], _NOWHERE
+        for number, start, end in hits:
+            for each in sought[number]:
+                pattern = each.pattern
+                outcome = acceptance.of(pattern, view, start, end)
+                if outcome is Outcome.NO:
+                    continue
+                place = view.span(start, end, pattern.runs)
+                if place[0] < begin and each.role is Role.WORD:
+                    continue
+                if outcome is Outcome.LATER:
+                    waits_from = min(waits_from, max(place[0], begin))
+                    continue
+                evasion = view.manner(start, end) if pattern.evasion in _SEEN else pattern.evasion
+                accepted.append(Occurrence(*place, each, evasion, outcome is Outcome.DOUBTFUL))
+        return accepted, waits_from
 
-    def _first_compact(self, views: Views) -> Match | None:
-        found = min(self._compact.matches(views.compact), key=_position, default=None)
-        if found is None:
-            return None
-        word, start, end = found
-        offset = self._folder.compact_offset
-        return Match(offset(views.text, start), offset(views.text, end - 1) + 1, self._compact.labels[word])
+    def _live(self, automaton: Automaton, view: View, acceptance: Acceptance, begin: int) -> int:
+        """Where the longest tail begins that could still become a word."""
+        for start, growing in automaton.live_tails(view.text):
+            needed = max(sought.pattern.runs[0] if sought.pattern.runs else 1 for sought in growing)
+            at = view.tail(start, needed)
+            if at >= begin and any(acceptance.may_begin(sought.pattern, view, start) for sought in growing):
+                return at
+        return _NOWHERE
 
-    def _first_spaced(self, views: Views, *, last: bool) -> Match | None:
-        view = views.spaced
-        alone = (
-            (word, start, end)
-            for word, start, end in self._spaced.matches(view)
-            if (not _is_letter(view[end]) if end < len(view) else last) and _stands_apart(views, start)
-        )
-        found = min(alone, key=_position, default=None)
-        if found is None:
-            return None
-        word, start, end = found
-        offset = self._folder.spaced_offset
-        return Match(offset(views.text, start), offset(views.text, end - 1) + 1, self._spaced.labels[word])
-
-    def _live_compact(self, views: Views) -> int:
-        for start in self._compact.live_starts(views.compact):
-            return self._folder.compact_offset(views.text, start)
-        return len(views.text)
-
-    def _live_spaced(self, views: Views) -> int:
-        for start in self._spaced.live_starts(views.spaced):
-            if _stands_apart(views, start):
-                return self._folder.spaced_offset(views.text, start)
-        return len(views.text)
-
-
-def fold_word(folder: Folder, text: str) -> tuple[bool, str]:
-    """Whether an entry is found only where it stands alone, and what it is looked for as: two that agree are one."""
-    compact = folder.compact(text)
-    if all(map(_is_letter, compact)):
-        return True, folder.spaced(text)
-    return False, compact
-
-
-def _position(found: tuple[int, int, int]) -> tuple[int, int]:
-    _, start, end = found
-    return start, end
-
-
-def _is_letter(character: str) -> bool:
-    """A letter or digit of a script that sets words apart by spaces; Chinese characters are not."""
-    return character.isalnum() and ord(character) < 0x2E80
-
-
-def _stands_apart(views: Views, start: int) -> bool:
-    previous = views.spaced[start - 1] if start else views.before[-1:]
-    return not previous or not _is_letter(previous)
+    def _innocent(self, view: View, text: str, *, last: bool) -> tuple[Spans, int]:
+        """Where allowed phrases stand, nothing within them dropped; and from where on one may still be completed."""
+        spans = []
+        for number, start, end in self._allowed.hits(view.text):
+            for each in self._allowed.sought[number]:
+                place = view.span(start, end, each.pattern.runs)
+                if place[1] - place[0] == sum(each.pattern.runs or (end - start,)):
+                    spans.append(place)
+        waits_from = len(text)
+        if not last:
+            for start, growing in self._allowed.live_tails(view.text):
+                at = min(view.span(start, len(view.text), each.pattern.runs[:1])[0] for each in growing)
+                waits_from = min(waits_from, at)
+        return Spans(spans), waits_from

@@ -1,35 +1,51 @@
 """How much of an answer may be shown while it is being written. Pure.
 
 The window is everything that was produced and not released. Nothing is remembered between windows: what is held back
-comes again at the front of the next one, and the character before it comes as `preceding`.
+comes again at the front of the next one, and what was released before it comes as `preceding`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.moderation.lexicon.lexicon import Lexicon, Match
+from services.moderation.lexicon.findings import Match
+from services.moderation.lexicon.judging import sort
+from services.moderation.lexicon.lexicon import Lexicon
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """How many characters of a window may be released, and what was found in it, if anything."""
+    """How many characters of a window may be released, what refuses the rest, and what was found in what is released.
+
+    Offsets are in the window.
+    """
 
     released_characters: int
-    match: Match | None
+    refused: Match | None
+    referred: tuple[Match, ...]
+    logged: tuple[Match, ...]
 
 
 def screen(lexicon: Lexicon, window: str, *, preceding: str, last: bool) -> Screened:
     """Judge a window.
 
-    A listed word refuses the answer from where the word begins. Without one, everything is released but the longest
-    tail that could still become a word; when nothing follows, that too.
+    A listed word refuses the answer from where it begins. Without one, everything is released but the longest tail
+    that could still become a word; when nothing follows, that too.
 
     However the answer is cut, it gets the whole text's verdict. So a word that was found waits while one that begins
-    before it could still come to be; and what cannot be seen waits for what follows, for `preceding` must tell
-    whether a word at the front of the next window stands alone.
+    before it could still come to be, and while a phrase could be completed in which it is innocent.
     """
-    views = lexicon.views(window, preceding=preceding)
-    match = lexicon.first(views, last=last)
-    live = len(window) if last else lexicon.live_from(views)
-    if match is not None and match.start <= live:
-        return Screened(match.start, match)
-    return Screened(live if last else lexicon.seen_length(window[:live]), None)
+    begin = len(preceding)
+    found = lexicon.search(preceding + window, begin, last=last)
+    if not found.matches:
+        return Screened(found.live - begin, None, (), ())
+    judged = sort([replace(match, start=match.start - begin, end=match.end - begin) for match in found.matches])
+    live = found.live - begin
+    refused = judged.refused
+    if refused is not None and refused.start > live:
+        refused = None
+    released = live if refused is None else refused.start
+    return Screened(
+        released,
+        refused,
+        tuple(match for match in judged.referred if match.start < released),
+        tuple(match for match in judged.logged if match.start < released),
+    )

@@ -251,12 +251,12 @@ async def test_without_moderation_nothing_is_let_through() -> None:
     with pytest.raises(UnavailableError):
         await client.check_input(QUESTION)
     with pytest.raises(UnavailableError):
-        await client.screen("req_1", "text", preceding="", last=True)
+        await client.screen(QUESTION, "text", preceding="", last=True)
     await peer.close()
 
 
 async def test_a_window_that_no_peer_would_take_fails_its_own_answer_alone() -> None:
     peer = Peer("moderation", "127.0.0.1:1", Telemetry(None))
     with pytest.raises(UpstreamError):
-        await ModerationClient(peer).screen("req_1", "x" * 65_537, preceding="", last=False)
+        await ModerationClient(peer).screen(QUESTION, "x" * 65_537, preceding="", last=False)
     await peer.close()

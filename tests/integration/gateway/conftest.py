@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from queqiao.billing.v1 import billing_pb2_grpc, payments_pb2_grpc
 from queqiao.chat.v1 import chat_pb2_grpc
+from queqiao.moderation.v1 import moderation_pb2_grpc
 
 from sandbox.wechat.app import build
 from services.gateway.accounts import Accounts
@@ -28,6 +29,7 @@ from services.runtime.process import Runtime, Server
 from services.runtime.trace import Telemetry
 from tests.fakes.billing import FakeBilling, FakePayments
 from tests.fakes.chat import FakeChat
+from tests.fakes.moderation import FakeModeration
 
 APPID = "wx0123456789abcdef"
 SECRET = "a-secret-of-the-mini-program"
@@ -42,6 +44,7 @@ class Gateway:
     chat: FakeChat
     billing: FakeBilling
     payments: FakePayments
+    moderation: FakeModeration
     settings: GatewaySettings
     registry: CollectorRegistry
     http: aiohttp.ClientSession
@@ -103,13 +106,15 @@ async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncI
             # The gateway asks for a part of each alone; the generated bases refuse the rest.
             billing = FakeBilling()  # type: ignore[abstract]
             payments = FakePayments()  # type: ignore[abstract]
-            target = await stack.enter_async_context(_mesh(chat, billing, payments))
+            moderation = FakeModeration()  # type: ignore[abstract]
+            target = await stack.enter_async_context(_mesh(chat, billing, payments, moderation))
             given: dict[str, Any] = {
                 "port": 0,
                 "database_url": SecretStr(database_url),
                 "redis_url": SecretStr(redis_url),
                 "chat_target": target,
                 "billing_target": target,
+                "moderation_target": target,
                 "wechat_api_base_url": wechat_url,
                 "wechat_appid": APPID,
                 "wechat_secret": SecretStr(SECRET),
@@ -122,7 +127,9 @@ async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncI
             http = await stack.enter_async_context(aiohttp.ClientSession())
             user_id, key = await issue_key(database_url, "developer")
             url = f"http://127.0.0.1:{server.port}"
-            return Gateway(url, server, chat, billing, payments, settings, registry, http, user_id, key, stack)
+            return Gateway(
+                url, server, chat, billing, payments, moderation, settings, registry, http, user_id, key, stack
+            )
 
         yield start
 
@@ -160,6 +167,7 @@ async def gateway(shared_gateway: Gateway) -> AsyncIterator[Gateway]:
     gateway.chat.reset()
     gateway.billing.reset()
     gateway.payments.reset()
+    gateway.moderation.reset()
     name = f"developer-{secrets.token_hex(4)}"
     user_id, key = await issue_key(gateway.settings.database_url.get_secret_value(), name)
     async with AsyncExitStack() as closing:
@@ -179,7 +187,9 @@ async def issue_key(database_url: str, name: str) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def _mesh(chat: FakeChat, billing: FakeBilling, payments: FakePayments) -> AsyncIterator[str]:
+async def _mesh(
+    chat: FakeChat, billing: FakeBilling, payments: FakePayments, moderation: FakeModeration
+) -> AsyncIterator[str]:
     """All services on one port."""
     server = GrpcServer(
         host="127.0.0.1", port=0, drain_s=0, metrics=RpcMetrics(CollectorRegistry()), telemetry=Telemetry(None)
@@ -187,6 +197,7 @@ async def _mesh(chat: FakeChat, billing: FakeBilling, payments: FakePayments) ->
     chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server.grpc)
     billing_pb2_grpc.add_BillingServiceServicer_to_server(billing, server.grpc)
     payments_pb2_grpc.add_PaymentServiceServicer_to_server(payments, server.grpc)
+    moderation_pb2_grpc.add_ModerationServiceServicer_to_server(moderation, server.grpc)
     await server.start()
     try:
         yield f"127.0.0.1:{server.port}"

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import CollectorRegistry
-from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
+from pydantic import SecretStr
+from queqiao.moderation.v1 import audit_pb2, audit_pb2_grpc, moderation_pb2, moderation_pb2_grpc
 from structlog.testing import capture_logs
 
 from services.moderation.app import app
 from services.moderation.config import ModerationSettings
 from services.runtime.channels import Peer
-from services.runtime.errors import RemoteError
+from services.runtime.errors import RemoteError, StartupError
 from services.runtime.exchange import Exchange
 from services.runtime.process import Runtime
 from services.runtime.trace import Telemetry
@@ -24,8 +25,15 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-async def peer(registry: CollectorRegistry) -> AsyncIterator[Peer]:
-    settings, telemetry = ModerationSettings(port=0, drain_s=0), Telemetry(None)
+def settings(database_url: str, redis_database_url: str) -> ModerationSettings:
+    return ModerationSettings(
+        port=0, drain_s=0, database_url=SecretStr(database_url), redis_url=SecretStr(redis_database_url)
+    )
+
+
+@pytest.fixture
+async def peer(settings: ModerationSettings, registry: CollectorRegistry) -> AsyncIterator[Peer]:
+    telemetry = Telemetry(None)
     async with app(settings, Runtime("moderation", settings, registry, telemetry)) as server:
         peer = Peer("moderation", f"127.0.0.1:{server.port}", telemetry)
         yield peer
@@ -82,7 +90,7 @@ async def test_every_field_that_is_wrong_is_named(peer: Peer) -> None:
     with pytest.raises(RemoteError) as caught:
         await peer.unary(stub.CheckInput, request, timeout_s=5)
     assert set(caught.value.fields) == {"request_id", "user_id", "text"}
-    windows = [moderation_pb2.OutputWindow(text="好" * 65_537, preceding="x" * 65)]
+    windows = [moderation_pb2.OutputWindow(text="好" * 65_537, preceding="x" * 257)]
     with pytest.raises(RemoteError) as caught:
         await screening(peer).send(moderation_pb2.ScreenOutputRequest(windows=windows))
     assert set(caught.value.fields) == {"windows[0].request_id", "windows[0].text", "windows[0].preceding"}
@@ -93,14 +101,13 @@ async def test_the_longest_question_is_judged(peer: Peer) -> None:
     assert (await check(peer, "好" * (1_048_576 - len(CANARY)) + CANARY)).refused
 
 
-async def test_judgements_and_refusals_are_counted_and_timed(peer: Peer, registry: CollectorRegistry) -> None:
+async def test_judgements_and_findings_are_counted_and_timed(peer: Peer, registry: CollectorRegistry) -> None:
     await check(peer, CANARY)
     await check(peer, "平安无事")
-    refused = {"direction": "input", "layer": "lexicon", "label": "21000"}
+    refused = {"direction": "input", "layer": "lexicon", "label": "21000", "action": "refused"}
     assert registry.get_sample_value("queqiao_moderation_checks_total", {"direction": "input"}) == 2
-    assert registry.get_sample_value("queqiao_moderation_refusals_total", refused) == 1
-    timed = {"direction": "input", "layer": "lexicon"}
-    assert registry.get_sample_value("queqiao_moderation_layer_seconds_count", timed) == 2
+    assert registry.get_sample_value("queqiao_moderation_findings_total", refused) == 1
+    assert registry.get_sample_value("queqiao_moderation_lexicon_seconds_count", {"direction": "input"}) == 2
 
 
 async def test_a_refusal_is_logged_without_what_was_written(peer: Peer) -> None:
@@ -110,3 +117,36 @@ async def test_a_refusal_is_logged_without_what_was_written(peer: Peer) -> None:
     assert (refusal["request_id"], refusal["label"], refusal["start"], refusal["end"]) == ("r", 21000, 5, 12)
     assert CANARY not in repr(events)
     assert "私密" not in repr(events)
+
+
+async def test_without_accounts_the_lexicon_judges_alone(peer: Peer) -> None:
+    stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    asked = moderation_pb2.CheckInputRequest(request_id="r", user_id="u", text="平安无事", openid="o")
+    response = await peer.unary(stub.CheckInput, asked, timeout_s=5)
+    assert (response.review, response.output.review) == (0, 0)
+    texts = moderation_pb2.ModerateRequest(request_id="r", user_id="u", texts=["平安无事", f"和{CANARY}"])
+    moderated = await peer.unary(stub.Moderate, texts, timeout_s=5)
+    assert [result.verdict.refused for result in moderated.results] == [False, True]
+    assert [(c.category, c.flagged) for c in moderated.results[1].categories] == [("other", True)]
+
+
+async def test_half_an_account_is_refused_at_the_start(
+    settings: ModerationSettings, registry: CollectorRegistry
+) -> None:
+    half = settings.model_copy(update={"wechat_appid": "wx0123456789abcdef"})
+    with pytest.raises(StartupError, match="WECHAT_SECRET is not set"):
+        async with app(half, Runtime("moderation", half, registry, Telemetry(None))):
+            pass
+
+
+async def test_what_was_refused_is_in_the_audit_after_a_drain(settings: ModerationSettings) -> None:
+    telemetry = Telemetry(None)
+    for expected in (0, 1):
+        async with app(settings, Runtime("moderation", settings, CollectorRegistry(), telemetry)) as server:
+            peer = Peer("moderation", f"127.0.0.1:{server.port}", telemetry)
+            audit = audit_pb2_grpc.AuditServiceStub(peer.channel)
+            kept = await peer.unary(audit.ListRefusals, audit_pb2.ListRefusalsRequest(), timeout_s=5)
+            assert len(kept.refusals) == expected
+            await check(peer, CANARY)
+            await peer.close()
+            await server.drain()

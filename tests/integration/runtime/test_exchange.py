@@ -17,16 +17,13 @@ from services.runtime.interceptors import Observe, RpcMetrics
 from services.runtime.trace import Telemetry
 
 
-class Echo(moderation_pb2_grpc.ModerationServiceServicer):
+class Echo:
     """Releases as many characters as the window has; does what a window's text asks for."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    async def CheckInput(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's spelling
-        raise NotImplementedError
-
-    async def ScreenOutput(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802  # gRPC's spelling
+    async def screen(self, request_iterator: Any, context: Any) -> Any:
         self.calls += 1
         async for request in request_iterator:
             text = request.windows[0].text
@@ -43,7 +40,13 @@ class Echo(moderation_pb2_grpc.ModerationServiceServicer):
 @asynccontextmanager
 async def echo(port: int = 0) -> AsyncIterator[tuple[Echo, int, grpc.aio.Server]]:
     servicer, server = Echo(), grpc.aio.server(interceptors=[Observe(RpcMetrics(CollectorRegistry()))])
-    moderation_pb2_grpc.add_ModerationServiceServicer_to_server(servicer, server)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.screen,
+        request_deserializer=moderation_pb2.ScreenOutputRequest.FromString,
+        response_serializer=moderation_pb2.ScreenOutputResponse.SerializeToString,
+    )
+    service = "queqiao.moderation.v1.ModerationService"
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {"ScreenOutput": handler})])
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:

@@ -30,6 +30,7 @@ from tests.fakes.turn_ports import (
     OneModel,
     RecordingWallet,
     ScriptedUpstream,
+    Waits,
     WordModeration,
 )
 
@@ -53,6 +54,7 @@ class Scene:
             tokenizer=CharacterTokenizer(),
             pace=Pace(),
             background=self.background,
+            metrics=Waits(),
         )
 
     async def run(self, text: str = "hello", conversation_id: str = "", model: str = "") -> list[Event]:

@@ -3,7 +3,7 @@
 import pytest
 from queqiao.billing.v1 import billing_pb2
 
-from services.gateway.convert import receipt as converted
+from services.gateway.convert.billing import receipt as converted
 from services.gateway.explanations import TEXTS, explanation
 from services.gateway.messages import Language
 from services.gateway.wallets import Receipt

@@ -9,7 +9,18 @@ from types import ModuleType
 
 import pytest
 
-from services.gateway import body, errors, http_errors, messages, payers, purchases, queries, requests
+from services.gateway import (
+    body,
+    clients,
+    errors,
+    http_errors,
+    messages,
+    moderations,
+    payers,
+    purchases,
+    queries,
+    requests,
+)
 from services.gateway.clients import billing
 from services.gateway.messages import Language, language, text
 from services.gateway.routes import wallet
@@ -32,6 +43,14 @@ def problems(module: ModuleType) -> set[str]:
     return found
 
 
+def called_protos() -> set[Path]:
+    """The protos of the services that the gateway calls."""
+    source = "\n".join(file.read_text() for folder in clients.__path__ for file in Path(folder).glob("*.py"))
+    lines = re.findall(r"^from queqiao\.(\w+)\.v1 import (.+)$", source, re.MULTILINE)
+    stubs = {(service, name) for service, names in lines for name in re.findall(r"(\w+)_pb2_grpc", names)}
+    return {PROTOS / service / "v1" / f"{name}.proto" for service, name in stubs}
+
+
 def test_every_reason_has_a_text_and_a_form() -> None:
     reasons = {
         each.reason for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ServiceError)
@@ -41,17 +60,17 @@ def test_every_reason_has_a_text_and_a_form() -> None:
 
 
 def test_every_reason_that_a_service_documents_has_a_text_and_a_form() -> None:
-    protos = "\n".join(file.read_text() for file in PROTOS.rglob("*.proto"))
+    protos = "\n".join(file.read_text() for file in called_protos())
     comments = "\n".join(re.findall(r"//.*", protos))
     # What stands there in capitals and is neither a canonical code nor the value of an enum is a reason.
     values = set(re.findall(r"^\s*([A-Z_]+) = \d", protos, re.MULTILINE))
     reasons = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", comments)) - values - set(Code.__members__)
-    assert {"ORDER_NOT_FOUND", "REFUND_TOO_LARGE", "RESERVATION_NOT_FOUND", "CONTENT_REFUSED"} <= reasons
+    assert {"ORDER_NOT_FOUND", "REFUND_TOO_LARGE", "CONTENT_REFUSED", "MODERATION_UNAVAILABLE"} <= reasons
     assert reasons <= set(http_errors.FORMS)
 
 
 def test_every_problem_of_a_request_has_a_text() -> None:
-    modules = (body, requests, queries, purchases, payers, billing, wallet)
+    modules = (body, requests, moderations, queries, purchases, payers, billing, wallet)
     found = set().union(*map(problems, modules))
     assert {"unknown", "unsupported", "range", "characters"} <= found
     assert {f"INVALID_REQUEST.{problem}" for problem in found} <= set(messages.TEXTS)

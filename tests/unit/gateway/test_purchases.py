@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.convert import order_request
+from services.gateway.convert.payments import order_request
 from services.gateway.orders import Channel, Payer, Purchase
 from services.gateway.purchases import idempotency_key, purchase
 from services.runtime.errors import InvalidRequestError

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.convert import turn_request
-from services.gateway.domain import Message, Parameters, Role
+from services.gateway.convert.chat import turn_request
+from services.gateway.domain import Asker, Message, Parameters, Role
 from services.gateway.requests import ChatRequest, chat_request, login_code, refresh_token
 from services.runtime.errors import InvalidRequestError
 
@@ -123,5 +123,5 @@ def _refusal(raw: bytes) -> InvalidRequestError | None:
     except InvalidRequestError as error:
         return error
     # What is handed on fits the wire.
-    turn_request("req_1", "usr_1", request.question).SerializeToString()
+    turn_request("req_1", Asker("usr_1"), request.question).SerializeToString()
     return None

@@ -23,7 +23,7 @@ OUTSIDE = {
 }
 
 MAY_KNOW = {
-    "moderation": set[str](),
+    "moderation": {"DATABASE_URL", "REDIS_URL"},
     # The mini-program's secret is what an access token for virtual payment is had for.
     "billing": {"DATABASE_URL", "WECHAT_SECRET", "WECHATPAY_APIV3_KEY", "VIRTUAL_PAYMENT_APP_KEY"},
     "chat": {"DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY"},

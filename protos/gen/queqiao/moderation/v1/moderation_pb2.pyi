@@ -404,7 +404,6 @@ class ReviewOutputRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     OPENID_FIELD_NUMBER: _builtins.int
-    OFFSET_CHARACTERS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn whose answer this is. Required."""
     user_id: _builtins.str
@@ -413,8 +412,6 @@ class ReviewOutputRequest(_message.Message):
     """The passage, with its overlap; at most 65,536 characters. Required."""
     openid: _builtins.str
     """WeChat's openid of the user; empty when they did not come from WeChat."""
-    offset_characters: _builtins.int
-    """Where the passage begins in the answer, in characters, for the audit."""
     def __init__(
         self,
         *,
@@ -422,11 +419,10 @@ class ReviewOutputRequest(_message.Message):
         user_id: _builtins.str = ...,
         text: _builtins.str = ...,
         openid: _builtins.str = ...,
-        offset_characters: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset_characters", b"offset_characters", "openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Protos to the domain and back: a module for each client in `clients/`."""

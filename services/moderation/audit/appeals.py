@@ -1,0 +1,63 @@
+"""Grants appeals: a phrase that was refused becomes innocent."""
+
+from services.moderation.audit.ports import Allowing
+from services.moderation.audit.records import Record
+from services.moderation.audit.store import RefusalStore
+from services.moderation.domain import Direction, Layer
+from services.moderation.errors import AppealImpossibleError
+from services.moderation.lexicon.entries import Entry, Evasion
+from services.moderation.lexicon.lexicon import Lexicon
+from services.runtime.errors import InvalidRequestError
+
+
+class Appeals:
+    """Grants appeals."""
+
+    def __init__(self, store: RefusalStore, allowing: Allowing) -> None:
+        """Look refusals up here, and allow phrases there."""
+        self._store = store
+        self._allowing = allowing
+
+    async def grant(self, refusal_id: int, phrase: str, author: str, reason: str) -> int:
+        """Allow the phrase and mark the refusal; answers the version of the stored lists.
+
+        Granting it again, or after a failure half way, has the same result.
+
+        Raises:
+            RefusalNotFoundError: There is none of that id, or it is no longer kept.
+            AppealImpossibleError: A remote layer refused.
+            InvalidRequestError: The phrase does not contain what was refused.
+            InvalidListError: The phrase can be no entry.
+            UnavailableError: The database does not answer.
+        """
+        refusal, text = await self._store.refusal(refusal_id)
+        check_phrase(refusal.record, text, phrase)
+        version = await self._allowing.allow(phrase, author, reason)
+        await self._store.mark_appealed(refusal_id)
+        return version
+
+
+def check_phrase(record: Record, text: str, phrase: str) -> None:
+    """See that allowing the phrase answers this refusal; `text` is what was kept of it, "" when nothing was.
+
+    The phrase must contain the refused word, written in the way it was. That is asked of a lexicon of this word alone:
+    the one in force no longer finds it once the phrase is allowed, and the same appeal may be granted again.
+
+    Raises:
+        AppealImpossibleError: A remote layer refused.
+        InvalidRequestError: The phrase does not contain what was refused.
+    """
+    if record.layer is not Layer.LEXICON:
+        raise AppealImpossibleError(
+            f"{record.layer.value} refused, and no list changes its judgement: appeal there, or change the policy."
+        )
+    also = frozenset(evasion for evasion in Evasion if evasion.value == record.evasion)
+    if not Lexicon([Entry(record.rule, also=also)]).find(phrase):
+        raise _wrong_phrase("does not contain what was refused")
+    # Of an answer only the passage that was judged is kept, and the phrase may reach beyond it.
+    if text and record.direction is Direction.INPUT and phrase not in text:
+        raise _wrong_phrase("is not in the text that was refused")
+
+
+def _wrong_phrase(why: str) -> InvalidRequestError:
+    return InvalidRequestError(f"The phrase {why}.", fields={"phrase": why})

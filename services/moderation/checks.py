@@ -1,0 +1,194 @@
+"""What happens to a text: the lexicon judges it, the remote layers are asked, and what was found is noted. Pure: what
+it needs from the outside comes through ports.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from services.moderation.categories import categories
+from services.moderation.domain import Action, Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject, Verdict
+from services.moderation.lexicon.findings import Match
+from services.moderation.lexicon.judging import Judged, judge
+from services.moderation.lexicon.lexicon import Lexicon
+from services.moderation.lexicon.screening import screen
+from services.moderation.ports import Audit, Lexicons, Metrics, Panel
+
+_ACCEPTED = Verdict()
+
+# Longer texts are judged in a thread: a million characters take a few tenths of a second, and streams go on meanwhile.
+_LONG_CHARACTERS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class InputCheck:
+    """What the lexicon says of a question, and what is still to be asked; `version` names lists and policy."""
+
+    verdict: Verdict
+    review: Review
+    output: OutputPlan
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of an answer that was not released; `preceding` is what was released just before it."""
+
+    request_id: str
+    user_id: str
+    text: str
+    preceding: str
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCheck:
+    """How many characters of a window may be shown, the judgement, and whether remote layers should see them."""
+
+    released_characters: int
+    verdict: Verdict
+    referred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moderated:
+    """What all layers say of a text: category → (whether one refuses for it, the highest score, 0 to 1)."""
+
+    verdict: Verdict
+    categories: dict[str, tuple[bool, float]]
+
+
+class Checks:
+    """Judges texts."""
+
+    def __init__(self, lexicons: Lexicons, panel: Panel, audit: Audit, metrics: Metrics) -> None:
+        """Judge by these."""
+        self._lexicons = lexicons
+        self._panel = panel
+        self._audit = audit
+        self._metrics = metrics
+
+    async def check_input(self, subject: Subject) -> InputCheck:
+        """Judge a question by the lexicon, and decide what is to be asked of the remote layers."""
+        lexicon = self._lexicons.current
+        with self._metrics.timed(Direction.INPUT, texts=1):
+            judged = await _judged(lexicon, subject.text)
+        self._note_matches(lexicon, subject, judged.refused, judged.referred, judged.logged)
+        version = f"{lexicon.version}.{self._panel.version}"
+        if judged.refused is not None:
+            return InputCheck(_by_lexicon(judged.refused), Review.NONE, OutputPlan(), version)
+        return InputCheck(
+            verdict=_ACCEPTED,
+            review=self._panel.plan_input(subject.request_id, subject.openid, referred=bool(judged.referred)),
+            output=self._panel.plan_output(subject.request_id, subject.openid),
+            version=version,
+        )
+
+    def screen(self, windows: Sequence[Window]) -> list[WindowCheck]:
+        """Judge windows of answers by the lexicon, all by the same one."""
+        lexicon = self._lexicons.current
+        with self._metrics.timed(Direction.OUTPUT, texts=len(windows)):
+            screened = [screen(lexicon, w.text, preceding=w.preceding, last=w.last) for w in windows]
+        checks = []
+        for window, found in zip(windows, screened, strict=True):
+            if found.refused is not None or found.referred or found.logged:
+                subject = Subject(Direction.OUTPUT, window.request_id, window.user_id, window.text)
+                self._note_matches(lexicon, subject, found.refused, found.referred, found.logged)
+            checks.append(WindowCheck(found.released_characters, _by_lexicon(found.refused), bool(found.referred)))
+        return checks
+
+    async def review(self, subject: Subject) -> Verdict:
+        """Judge a text by the remote layers that are due for it.
+
+        Raises:
+            ModerationUnavailableError: A layer is down, and the policy is to refuse what it cannot judge.
+        """
+        lexicon = self._lexicons.current
+        referred = bool((await _judged(lexicon, subject.text)).referred)
+        refusal = await self._panel.review(subject, referred=referred)
+        if refusal is None:
+            return _ACCEPTED
+        self._note_opinion(lexicon, subject, *refusal)
+        layer, opinion = refusal
+        return Verdict(refused=True, layer=layer, label=opinion.label)
+
+    async def moderate(self, subject: Subject) -> Moderated:
+        """Judge a text by every layer there is.
+
+        Raises:
+            ModerationUnavailableError: As `review`.
+        """
+        lexicon = self._lexicons.current
+        with self._metrics.timed(Direction.INPUT, texts=1):
+            match = (await _judged(lexicon, subject.text)).refused
+        opinions = await self._panel.moderate(subject)
+        for layer, opinion in opinions:
+            if opinion.refused:
+                self._note_opinion(lexicon, subject, layer, opinion)
+        if match is not None:
+            self._note_matches(lexicon, subject, match, (), ())
+            opinions.insert(0, (Layer.LEXICON, Opinion(refused=True, label=match.entry.label)))
+        verdicts = (Verdict(True, layer, opinion.label) for layer, opinion in opinions if opinion.refused)
+        return Moderated(next(verdicts, _ACCEPTED), categories(opinions))
+
+    def _note_matches(
+        self,
+        lexicon: Lexicon,
+        subject: Subject,
+        refused: Match | None,
+        referred: Iterable[Match],
+        logged: Iterable[Match],
+    ) -> None:
+        found = [(Action.REFUSED, refused)] if refused is not None else []
+        found += [(Action.REFERRED, match) for match in referred] + [(Action.LOGGED, match) for match in logged]
+        self._note(
+            Finding(
+                action=action,
+                direction=subject.direction,
+                layer=Layer.LEXICON,
+                rule=match.entry.word,
+                label=match.entry.label,
+                evasion=match.evasion,
+                # What completes a combination may have begun in what was released before.
+                start=max(match.start, 0),
+                end=max(match.end, 0),
+                text=subject.text,
+                request_id=subject.request_id,
+                user_id=subject.user_id,
+                version=lexicon.version,
+            )
+            for action, match in found
+        )
+
+    def _note_opinion(self, lexicon: Lexicon, subject: Subject, layer: Layer, opinion: Opinion) -> None:
+        finding = Finding(
+            action=Action.REFUSED,
+            direction=subject.direction,
+            layer=layer,
+            rule=opinion.rule,
+            label=opinion.label,
+            evasion="",
+            start=0,
+            end=len(subject.text),
+            text=subject.text,
+            request_id=subject.request_id,
+            user_id=subject.user_id,
+            version=lexicon.version,
+        )
+        self._note([finding])
+
+    def _note(self, findings: Iterable[Finding]) -> None:
+        noted = list(findings)
+        if noted:
+            self._metrics.found(noted)
+            self._audit.note(noted)
+
+
+async def _judged(lexicon: Lexicon, text: str) -> Judged:
+    if len(text) <= _LONG_CHARACTERS:
+        return judge(lexicon, text)
+    return await asyncio.to_thread(judge, lexicon, text)
+
+
+def _by_lexicon(match: Match | None) -> Verdict:
+    return _ACCEPTED if match is None else Verdict(refused=True, layer=Layer.LEXICON, label=match.entry.label)

@@ -1,0 +1,9 @@
+"""Moderation's commands of `queqiao`, one file a topic; all of them talk to the service over gRPC."""
+
+import typer
+
+from services.moderation.commands import audit, lexicon
+
+app = typer.Typer()
+for topic in (lexicon, audit):
+    app.add_typer(topic.app)

@@ -1,0 +1,80 @@
+"""Builds the remote layers that have an account: the part of the composition root that knows them."""
+
+from contextlib import AsyncExitStack
+
+import openai
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from services.moderation.config import ModerationSettings
+from services.moderation.domain import Layer
+from services.moderation.layers.cache import VerdictCache
+from services.moderation.layers.guarded import GuardedLayer
+from services.moderation.layers.metrics import LayerMetrics
+from services.moderation.layers.openai import OpenAILayer
+from services.moderation.layers.panel import Panel
+from services.moderation.layers.policy import OpenAIPolicy, Policy, WeChatPolicy, settings_version
+from services.moderation.layers.quota import Quota
+from services.moderation.layers.tokens import AccessTokens
+from services.moderation.layers.wechat import WeChatLayer
+from services.moderation.layers.wechat_client import WeChatAccount, WeChatLine
+from services.moderation.ports import RemoteLayer
+from services.runtime.errors import StartupError
+
+
+def panel(
+    stack: AsyncExitStack, settings: ModerationSettings, policy: Policy, redis: Redis, registry: CollectorRegistry
+) -> Panel:
+    """Every layer that settings give an account for, guarded; what is opened closes with the stack.
+
+    Raises:
+        StartupError: Half of an account is missing.
+    """
+    metrics = LayerMetrics(registry)
+    remote: dict[Layer, RemoteLayer] = {}
+    if settings.wechat_appid:
+        remote[Layer.WECHAT] = _wechat(stack, settings, policy.wechat, redis)
+    if settings.openai_moderation_api_key.get_secret_value():
+        remote[Layer.OPENAI] = _openai(stack, settings, policy.openai)
+    guarded = {
+        layer: GuardedLayer(
+            layer,
+            each,
+            policy.of(layer),
+            cache=VerdictCache(
+                redis, layer, settings_version=settings_version(policy.of(layer)), ttl_s=policy.of(layer).cache_ttl_s
+            ),
+            metrics=metrics,
+        )
+        for layer, each in remote.items()
+    }
+    return Panel(guarded, policy, metrics)
+
+
+def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatPolicy, redis: Redis) -> WeChatLayer:
+    secret = settings.wechat_secret.get_secret_value()
+    if not secret:
+        raise StartupError("WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked.")
+    account = WeChatAccount(settings.wechat_appid, secret, settings.wechat_api_base_url)
+    line = WeChatLine(account, threads_max=policy.concurrent_max, timeout_s=policy.timeout_s)
+    stack.callback(line.close)
+    quota = Quota(
+        redis,
+        account.appid,
+        per_minute=policy.per_minute,
+        per_day=policy.per_day,
+        share_without_redis=policy.share_without_redis,
+    )
+    return WeChatLayer(line, AccessTokens(redis, line, account), quota, policy)
+
+
+def _openai(stack: AsyncExitStack, settings: ModerationSettings, policy: OpenAIPolicy) -> OpenAILayer:
+    client = openai.AsyncOpenAI(
+        base_url=settings.openai_moderation_base_url,
+        api_key=settings.openai_moderation_api_key.get_secret_value(),
+        http_client=openai.DefaultAioHttpClient(timeout=policy.timeout_s),
+        timeout=policy.timeout_s,
+        max_retries=0,
+    )
+    stack.push_async_callback(client.close)
+    return OpenAILayer(client, policy)

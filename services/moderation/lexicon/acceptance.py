@@ -1,0 +1,164 @@
+"""Whether an occurrence of a pattern is the word, by how it is written in the original. Pure.
+
+- Letters stand apart: "ass" is not in "class". Within a word of letters there is no gap, or one at every letter
+  ("f.u.c.k"); where another word of the entry begins there may be one.
+- Numbers stand apart from other digits. A short one counts only in the numerals in which it is listed: 六四 is not 64.
+- Two Chinese characters on both sides of a sentence's punctuation ("一台，独立") are doubtful: such an occurrence is
+  referred, not refused.
+- A run must be as long as the word's own. Letters that are only doubled are another word (god, good), but not by the
+  letter with which the next word begins (bad dog); digits that are repeated are another number.
+"""
+
+from enum import Enum
+
+from services.moderation.lexicon.folding import HAN_NUMERALS, Folder
+from services.moderation.lexicon.spelling import Pattern, is_letter
+from services.moderation.lexicon.views import View
+
+# How far a letter is looked for on the other side of what cannot be seen, and how long a run counts.
+_LOOKS_MAX = 32
+
+# Numbers of so many digits are recognised in any numerals.
+_LONG_NUMBER = 4
+
+# No word of letters has one so often in a row.
+_DRAWN_OUT = 3
+
+_SENTENCE = frozenset("，。！？；：、…\n")
+
+
+class Outcome(Enum):
+    """Whether it is the word; later: what follows decides."""
+
+    NO = 0
+    YES = 1
+    DOUBTFUL = 2
+    LATER = 3
+
+
+class Acceptance:
+    """Looks at occurrences in one text."""
+
+    def __init__(self, folder: Folder, text: str, *, last: bool) -> None:
+        """Look at this text; `last` says that nothing follows it."""
+        self._folder = folder
+        self._text = text
+        self._last = last
+
+    def of(self, pattern: Pattern, view: View, start: int, end: int) -> Outcome:
+        """Whether a pattern that stands in a view from start to end is its word."""
+        if (pattern.runs or view.has_runs) and (outcome := self._runs(pattern, view, start, end)) is not Outcome.YES:
+            return outcome
+        if pattern.is_number:
+            return self._number(pattern, view, start, end)
+        if pattern.letters is None:
+            divided = end - start == 2 and self._is_divided(view, start)
+            return Outcome.DOUBTFUL if divided else Outcome.YES
+        if pattern.left_letter and not self._apart_before(view, start):
+            return Outcome.NO
+        if pattern.is_latin and not self._gaps_fit(pattern, view, start, end):
+            return Outcome.NO
+        return self._apart_after(view, end) if pattern.right_letter else Outcome.YES
+
+    def may_begin(self, pattern: Pattern, view: View, start: int) -> bool:
+        """Whether a tail that begins at `start` could grow into the pattern's word."""
+        if pattern.is_number:
+            return True
+        if pattern.left_letter and not self._apart_before(view, start):
+            return False
+        return not pattern.is_latin or self._gaps_fit(pattern, view, start, len(view.text))
+
+    def _gaps_fit(self, pattern: Pattern, view: View, start: int, end: int) -> bool:
+        """Whether the letters from start to end, a beginning of the pattern, are set apart nowhere or everywhere."""
+        inside: list[bool] = []
+        between: list[bool] = []
+        for index in range(start + 1, end):
+            gap = self._is_gap(view.last(index - 1) + 1, view.first(index))
+            (between if index - start in pattern.breaks else inside).append(gap)
+        return not any(inside) or all(inside + between)
+
+    def _runs(self, pattern: Pattern, view: View, start: int, end: int) -> Outcome:
+        """Whether every character is repeated as the word allows; the last of a text may still be."""
+        for index in range(start, end):
+            needed = pattern.runs[index - start] if pattern.runs else 1
+            length = view.run_length(index)
+            fits = length >= needed
+            if pattern.is_number:
+                fits = length == needed
+            elif pattern.letters is not None and pattern.letters[index - start]:
+                length = self._letters(view, index, start, end)
+                fits = length == needed or length >= max(needed, _DRAWN_OUT)
+            if not fits:
+                grows = index == end - 1 == len(view.text) - 1 and not self._last
+                return Outcome.LATER if grows else Outcome.NO
+        return Outcome.YES
+
+    def _letters(self, view: View, index: int, start: int, end: int) -> int:
+        """How many letters of a run are the word's: at its ends, those up to the first gap."""
+        if start < index < end - 1:
+            return view.run_length(index)
+        begin = self._beginning(view, index) if index == start else view.first(index)
+        until = self._ending(view, index) if index == end - 1 else view.last(index)
+        return sum(begin <= place <= until for place in view.places(index))
+
+    def _beginning(self, view: View, index: int) -> int:
+        """Where in a run its last stretch without a gap begins."""
+        places = view.places(index)
+        at = places[-1]
+        for place in reversed(places[:-1]):
+            if self._is_gap(place + 1, at):
+                break
+            at = place
+        return at
+
+    def _ending(self, view: View, index: int) -> int:
+        """Where in a run its first stretch without a gap ends."""
+        places = view.places(index)
+        at = places[0]
+        for place in places[1:]:
+            if self._is_gap(at + 1, place):
+                break
+            at = place
+        return at
+
+    def _is_divided(self, view: View, start: int) -> bool:
+        between = self._text[view.last(start) + 1 : view.first(start + 1)]
+        return bool(between) and not _SENTENCE.isdisjoint(between)
+
+    def _is_gap(self, start: int, end: int) -> bool:
+        return any(not self._folder.is_invisible(character) for character in self._text[start:end])
+
+    def _number(self, pattern: Pattern, view: View, start: int, end: int) -> Outcome:
+        if len(pattern.text) < _LONG_NUMBER:
+            han = pattern.letters is None
+            for index in range(start, end):
+                if (self._text[view.first(index)] in HAN_NUMERALS) != han:
+                    return Outcome.NO
+        # Digits side by side in a view are side by side for a reader, whatever stands between.
+        if start and view.text[start - 1].isdecimal() and view.first(start) - view.last(start - 1) <= _LOOKS_MAX:
+            return Outcome.NO
+        if end < len(view.text):
+            far = view.first(end) - view.last(end - 1) > _LOOKS_MAX
+            return Outcome.NO if view.text[end].isdecimal() and not far else Outcome.YES
+        return Outcome.YES if self._last or len(self._text) - view.last(end - 1) > _LOOKS_MAX else Outcome.LATER
+
+    def _apart_before(self, view: View, start: int) -> bool:
+        at = self._beginning(view, start)
+        if view.last(start) - at > _LOOKS_MAX:
+            return True
+        for offset in range(at - 1, max(at - 1 - _LOOKS_MAX, -1), -1):
+            character = self._text[offset]
+            if not self._folder.is_invisible(character):
+                return not self._is_letter(character)
+        return True
+
+    def _apart_after(self, view: View, end: int) -> Outcome:
+        at = self._ending(view, end - 1) + 1
+        for offset in range(at, min(at + _LOOKS_MAX, len(self._text))):
+            character = self._text[offset]
+            if not self._folder.is_invisible(character):
+                return Outcome.NO if self._is_letter(character) else Outcome.YES
+        return Outcome.YES if self._last or len(self._text) >= at + _LOOKS_MAX else Outcome.LATER
+
+    def _is_letter(self, character: str) -> bool:
+        return character not in HAN_NUMERALS and is_letter(self._folder.base(character))

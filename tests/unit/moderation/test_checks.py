@@ -1,0 +1,153 @@
+"""What happens to a text between the layers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from services.moderation.checks import Checks, Window
+from services.moderation.domain import Action, Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject, Verdict
+from services.moderation.lexicon.entries import Entry, Tier
+from services.moderation.lexicon.lexicon import Lexicon
+
+LEXICON = Lexicon(
+    [
+        Entry("违禁词", 20006),
+        Entry("存疑词", 20008, Tier.REVIEW),
+        Entry("记录词", 20012, Tier.LOG),
+    ],
+    version="lists-1",
+)
+
+
+@dataclass
+class OneLexicon:
+    """The port `Lexicons`."""
+
+    current: Lexicon = LEXICON
+
+
+@dataclass
+class ScriptedPanel:
+    """The port `Panel`: says what it is told to, and remembers what it was asked."""
+
+    refusal: tuple[Layer, Opinion] | None = None
+    opinions: Sequence[tuple[Layer, Opinion]] = ()
+    version: str = "policy-1"
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def plan_input(self, request_id: str, openid: str, *, referred: bool) -> Review:
+        return Review.BEFORE if referred else Review.BESIDE
+
+    def plan_output(self, request_id: str, openid: str) -> OutputPlan:
+        return OutputPlan(Review.BESIDE, referred_only=True)
+
+    async def review(self, subject: Subject, *, referred: bool) -> tuple[Layer, Opinion] | None:
+        self.asked.append((subject.text, referred))
+        return self.refusal
+
+    async def moderate(self, subject: Subject) -> list[tuple[Layer, Opinion]]:
+        return list(self.opinions)
+
+
+@dataclass
+class Notes:
+    """The ports `Audit` and `Metrics`."""
+
+    noted: list[Finding] = field(default_factory=list)
+    counted: list[Finding] = field(default_factory=list)
+    texts: int = 0
+
+    def note(self, findings: Sequence[Finding]) -> None:
+        self.noted += findings
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        self.counted += findings
+
+    @contextmanager
+    def timed(self, direction: Direction, *, texts: int) -> Iterator[None]:
+        self.texts += texts
+        yield
+
+
+def checks(panel: ScriptedPanel | None = None) -> tuple[Checks, Notes]:
+    notes = Notes()
+    return Checks(OneLexicon(), panel or ScriptedPanel(), notes, notes), notes
+
+
+def question(text: str) -> Subject:
+    return Subject(Direction.INPUT, "req_1", "usr_1", text, "openid")
+
+
+def window(text: str, *, preceding: str = "", last: bool = False) -> Window:
+    return Window("req_1", "usr_1", text, preceding, last)
+
+
+async def test_a_question_that_the_lexicon_refuses_asks_nobody_else() -> None:
+    judging, notes = checks()
+    check = await judging.check_input(question("请问违禁词怎么说"))
+    assert check.verdict == Verdict(refused=True, layer=Layer.LEXICON, label=20006)
+    assert (check.review, check.output) == (Review.NONE, OutputPlan())
+    (finding,) = notes.noted
+    assert (finding.action, finding.direction, finding.rule) == (Action.REFUSED, Direction.INPUT, "违禁词")
+    assert finding.text[finding.start : finding.end] == "违禁词"
+    assert (finding.request_id, finding.user_id, finding.version) == ("req_1", "usr_1", "lists-1")
+    assert notes.counted == notes.noted
+
+
+async def test_the_panel_decides_who_is_asked_and_is_told_what_the_lexicon_refers() -> None:
+    judging, notes = checks()
+    assert (await judging.check_input(question("今天天气怎么样"))).review is Review.BESIDE
+    assert notes.noted == []
+    check = await judging.check_input(question("存疑词是什么"))
+    assert (check.verdict.refused, check.review, check.version) == (False, Review.BEFORE, "lists-1.policy-1")
+    assert [finding.action for finding in notes.noted] == [Action.REFERRED]
+
+
+async def test_what_is_only_noted_changes_nothing() -> None:
+    judging, notes = checks()
+    check = await judging.check_input(question("记录词"))
+    assert (check.verdict.refused, check.review) == (False, Review.BESIDE)
+    assert [finding.action for finding in notes.noted] == [Action.LOGGED]
+
+
+async def test_a_remote_refusal_is_noted_as_its_own_and_the_lexicons_findings_are_not_noted_twice() -> None:
+    panel = ScriptedPanel(refusal=(Layer.WECHAT, Opinion(refused=True, label=20002, rule="keyword")))
+    judging, notes = checks(panel)
+    verdict = await judging.review(question("存疑词是什么"))
+    assert verdict == Verdict(refused=True, layer=Layer.WECHAT, label=20002)
+    assert panel.asked == [("存疑词是什么", True)]
+    (finding,) = notes.noted
+    assert (finding.layer, finding.rule, finding.start, finding.end) == (Layer.WECHAT, "keyword", 0, 6)
+
+
+async def test_what_no_layer_refuses_is_accepted() -> None:
+    judging, notes = checks()
+    assert await judging.review(question("今天天气怎么样")) == Verdict()
+    assert notes.noted == []
+
+
+def test_windows_are_judged_each_by_itself_and_in_order() -> None:
+    judging, notes = checks()
+    results = judging.screen([window("平安"), window("这是违禁词"), window("这是违禁"), window("有存疑词。")])
+    assert [(r.released_characters, r.verdict.refused, r.referred) for r in results] == [
+        (2, False, False),
+        (2, True, False),
+        (2, False, False),
+        (5, False, True),
+    ]
+    assert [finding.action for finding in notes.noted] == [Action.REFUSED, Action.REFERRED]
+    assert {finding.direction for finding in notes.noted} == {Direction.OUTPUT}
+    assert notes.texts == 4
+
+
+async def test_moderating_puts_all_layers_together_the_first_that_refuses_gives_the_verdict() -> None:
+    openai = Opinion(
+        refused=True, label=20002, rule="sexual", scores={"sexual": 0.9, "violence": 0.1}, flagged=("sexual",)
+    )
+    wechat = Opinion(refused=False)
+    judging, notes = checks(ScriptedPanel(opinions=[(Layer.WECHAT, wechat), (Layer.OPENAI, openai)]))
+    moderated = await judging.moderate(question("含违禁词"))
+    assert moderated.verdict == Verdict(refused=True, layer=Layer.LEXICON, label=20006)
+    assert moderated.categories == {"illicit": (True, 1.0), "sexual": (True, 0.9), "violence": (False, 0.1)}
+    assert {finding.layer for finding in notes.noted} == {Layer.LEXICON, Layer.OPENAI}
+    assert (await judging.moderate(question("平安"))).verdict.layer is Layer.OPENAI
