@@ -93,6 +93,7 @@ class Reviewing:
             ContentRefusedError: With action `retract` when some of what is refused has been shown.
             ServiceError: MODERATION_UNAVAILABLE; or what `released` raises, once what came before is judged and shown.
         """
+        self._demand_no_failure()
         if not self._tasks and self._check.output.review is Review.NONE:
             # Nobody is asked about anything: no task, no waiting.
             async with aclosing(released):
