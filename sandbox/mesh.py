@@ -27,6 +27,7 @@ _OUTSIDE: dict[str, parts.Start] = {
     "redis": parts.start_redis,
     "model": parts.start_model,
     "wechat": parts.start_wechat,
+    "moderations": parts.start_moderations,
 }
 
 # What listens on a port that nobody chose.
@@ -48,7 +49,20 @@ _NEEDS = {
         "WECHAT_SECRET",
         *parts.PAYMENT_VARIABLES,
     ),
-    "moderation": ("DATABASE_URL", "REDIS_URL", "LEXICON_PATH"),
+    "moderation": (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "LEXICON_PATH",
+        "POLICY_FILE",
+        "WECHAT_API_BASE_URL",
+        "WECHAT_APPID",
+        "WECHAT_SECRET",
+        "OPENAI_MODERATION_BASE_URL",
+        "OPENAI_MODERATION_API_KEY",
+        "AUDIT_KEEP_DAYS",
+        "AUDIT_KEEP_TEXTS",
+        "AUDIT_SECRET",
+    ),
     "chat": (
         "DATABASE_URL",
         "REDIS_URL",
@@ -183,6 +197,7 @@ class Mesh:
         for part in outside:
             self.env.update(part.env)
         self.env["SESSION_SECRET"] = self.state.secret("session")
+        self.env["AUDIT_SECRET"] = self._given.get("AUDIT_SECRET") or self.state.secret("audit")
         for service in ("billing", "moderation", "chat"):
             self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{self._ports[service]}"
         await _all(self._service(service) for service in _LAYERS)

@@ -116,6 +116,27 @@ async def start_wechat(given: Mapping[str, str], state: State, supervisor: Super
     return Part("WeChat stand-in", account | merchant.env(url))
 
 
+async def start_moderations(given: Mapping[str, str], state: State, supervisor: Supervisor, port: int) -> Part:
+    """`OPENAI_MODERATION_BASE_URL` and `OPENAI_MODERATION_API_KEY`."""
+    if given.get("OPENAI_MODERATION_API_KEY"):
+        names = ("OPENAI_MODERATION_BASE_URL", "OPENAI_MODERATION_API_KEY")
+        return Part("OpenAI moderation (yours)", {name: given[name] for name in names if given.get(name)})
+    if given.get("OPENAI_MODERATION_BASE_URL"):
+        raise PartError("OPENAI_MODERATION_BASE_URL is set but OPENAI_MODERATION_API_KEY is not: set the key as well.")
+    key = state.secret("moderations")
+    argv = [sys.executable, "-m", "sandbox.moderations", "--port", str(port)]
+    process = await Process.start(
+        "The stand-in for OpenAI's moderation",
+        argv,
+        log=state.log("moderations"),
+        env=minimal_env() | {"OPENAI_MODERATION_API_KEY": key},
+    )
+    url = f"http://{HOST}:{port}"
+    await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"{url}/health"))
+    env = {"OPENAI_MODERATION_BASE_URL": f"{url}/v1", "OPENAI_MODERATION_API_KEY": key}
+    return Part("OpenAI moderation stand-in", env)
+
+
 async def http_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
     """Whether a GET is answered with status 200 within two seconds."""
     timeout = aiohttp.ClientTimeout(total=2)

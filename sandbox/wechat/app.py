@@ -1,4 +1,6 @@
-"""Builds the stand-in: login for one mini-program, and, given a folder for keys and trade, payment for one merchant."""
+"""Builds the stand-in: login and content security for one mini-program, and, given a folder for keys and trade, payment
+for one merchant.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,23 +19,32 @@ from sandbox.wechat.notifier import Notifier
 from sandbox.wechat.orders import Api, TradeBook
 from sandbox.wechat.pay_v2 import PayV2
 from sandbox.wechat.pay_v3 import PayV3
+from sandbox.wechat.security import ContentSecurity
 from sandbox.wechat.v2_messages import V2Notices
 from sandbox.wechat.v3_messages import V3Notices
 from sandbox.wechat.virtual import VirtualPayment
 from sandbox.wechat.virtual_messages import VirtualNotices
 
 
-def build(appid: str, secret: str, pay: Path | None = None, settings: Settings | None = None) -> Starlette:
+def build(
+    appid: str,
+    secret: str,
+    pay: Path | None = None,
+    settings: Settings | None = None,
+    *,
+    security_delay_s: float = 0.1,
+) -> Starlette:
     """The stand-in for one mini-program.
 
     Args:
         appid: The mini-program's.
         secret: Its secret.
-        pay: The folder of its merchant's keys and trade; None for login alone.
+        pay: The folder of its merchant's keys and trade; None for login and content security alone.
         settings: How it behaves at first.
+        security_delay_s: How long judging a text takes, in seconds.
     """
     platform = Platform(appid, secret)
-    routes = login.routes(platform)
+    routes = login.routes(platform) + ContentSecurity(platform, delay_s=security_delay_s).routes()
     if pay is None:
         return Starlette(routes=routes)
     control = Control(settings or Settings())

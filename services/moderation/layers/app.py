@@ -55,7 +55,7 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
     secret = settings.wechat_secret.get_secret_value()
     if not secret:
         raise StartupError("WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked.")
-    account = WeChatAccount(settings.wechat_appid, secret, settings.wechat_api_base_url)
+    account = WeChatAccount(base_url=settings.wechat_api_base_url, appid=settings.wechat_appid, secret=secret)
     line = WeChatLine(account, threads_max=policy.concurrent_max, timeout_s=policy.timeout_s)
     stack.callback(line.close)
     quota = Quota(

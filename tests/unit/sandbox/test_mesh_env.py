@@ -14,7 +14,10 @@ OUTSIDE = {
     "WECHAT_API_BASE_URL": "http://wechat",
     "WECHAT_APPID": "wx1",
     "WECHAT_SECRET": "secret-wechat",
+    "OPENAI_MODERATION_BASE_URL": "http://moderations/v1",
+    "OPENAI_MODERATION_API_KEY": "secret-moderations-key",
     "SESSION_SECRET": "secret-session",
+    "AUDIT_SECRET": "secret-audit",
     "CHAT_TARGET": "127.0.0.1:7001",
     "BILLING_TARGET": "127.0.0.1:7002",
     "MODERATION_TARGET": "127.0.0.1:7003",
@@ -23,7 +26,7 @@ OUTSIDE = {
 }
 
 MAY_KNOW = {
-    "moderation": {"DATABASE_URL", "REDIS_URL"},
+    "moderation": {"DATABASE_URL", "REDIS_URL", "WECHAT_SECRET", "OPENAI_MODERATION_API_KEY", "AUDIT_SECRET"},
     # The mini-program's secret is what an access token for virtual payment is had for.
     "billing": {"DATABASE_URL", "WECHAT_SECRET", "WECHATPAY_APIV3_KEY", "VIRTUAL_PAYMENT_APP_KEY"},
     "chat": {"DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY"},
