@@ -2,9 +2,10 @@
 
 - Letters stand apart: "ass" is not in "class". Within a word of letters there is no gap, or one at every letter
   ("f.u.c.k"); where another word of the entry begins there may be one.
+- Digits can stand for letters among letters: 455 is no word.
 - Numbers stand apart from other digits. A short one counts only in the numerals in which it is listed: 六四 is not 64.
-- Two Chinese characters on both sides of a sentence's punctuation ("一台，独立") are doubtful: such an occurrence is
-  referred, not refused.
+- Two Chinese characters, or digits, on both sides of a sentence's punctuation ("一台，独立") are doubtful: such an
+  occurrence is referred, not refused.
 - A run must be as long as the word's own. Letters that are only doubled are another word (god, good), but not by the
   letter with which the next word begins (bad dog); digits that are repeated are another number.
 """
@@ -54,6 +55,8 @@ class Acceptance:
         if pattern.letters is None:
             divided = end - start == 2 and self._is_divided(view, start)
             return Outcome.DOUBTFUL if divided else Outcome.YES
+        if view.evasion == "leet" and not self._has_letter(view, start, end):
+            return Outcome.NO
         if pattern.left_letter and not self._apart_before(view, start):
             return Outcome.NO
         if pattern.is_latin and not self._gaps_fit(pattern, view, start, end):
@@ -134,13 +137,23 @@ class Acceptance:
             for index in range(start, end):
                 if (self._text[view.first(index)] in HAN_NUMERALS) != han:
                     return Outcome.NO
-        # Digits side by side in a view are side by side for a reader, whatever stands between.
-        if start and view.text[start - 1].isdecimal() and view.first(start) - view.last(start - 1) <= _LOOKS_MAX:
+        # Digits side by side in a view are side by side for a reader, unless a sentence ends between them.
+        if start and view.text[start - 1].isdecimal() and self._are_near(view.last(start - 1), view.first(start)):
             return Outcome.NO
+        at = view.last(end - 1)
         if end < len(view.text):
-            far = view.first(end) - view.last(end - 1) > _LOOKS_MAX
-            return Outcome.NO if view.text[end].isdecimal() and not far else Outcome.YES
-        return Outcome.YES if self._last or len(self._text) - view.last(end - 1) > _LOOKS_MAX else Outcome.LATER
+            if view.text[end].isdecimal() and self._are_near(at, view.first(end)):
+                return Outcome.NO
+        elif not self._last and self._are_near(at, len(self._text)):
+            return Outcome.LATER
+        is_divided = any(self._is_divided(view, index) for index in range(start, end - 1))
+        return Outcome.DOUBTFUL if is_divided else Outcome.YES
+
+    def _are_near(self, left: int, right: int) -> bool:
+        return right - left <= _LOOKS_MAX and _SENTENCE.isdisjoint(self._text[left + 1 : right])
+
+    def _has_letter(self, view: View, start: int, end: int) -> bool:
+        return any(character.isalpha() for character in self._text[view.first(start) : view.last(end - 1) + 1])
 
     def _apart_before(self, view: View, start: int) -> bool:
         at = self._beginning(view, start)
