@@ -73,10 +73,11 @@ class OpenAILayer:
     async def _ask(self, texts: list[str]) -> bytes:
         try:
             return await self._ask_once(texts)
-        except openai.APITimeoutError:
-            raise
-        except openai.APIConnectionError:
-            # An idle connection may have been closed unannounced; to ask twice costs nothing.
+        except openai.APIConnectionError as error:
+            # An idle connection may have been closed unannounced, which the client takes for a timeout of connecting;
+            # to ask twice costs nothing.
+            if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
+                raise
             return await self._ask_once(texts)
 
     async def _ask_once(self, texts: list[str]) -> bytes:
