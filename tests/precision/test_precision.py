@@ -1,0 +1,37 @@
+"""Precision is a feature: the lists that ship may not become worse than they were measured."""
+
+import pytest
+
+from services.moderation.lexicon.lexicon import Lexicon
+from tests.precision.corpus import EVASIONS, Corpus, beside_the_lists, development, held_out
+from tests.precision.evaluation import evaluate, mistakes, shipped
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return shipped()
+
+
+def test_the_lists_do_what_they_mean_to(lexicon: Lexicon) -> None:
+    innocent = development().innocent
+    assert mistakes(lexicon, Corpus(innocent, beside_the_lists())) == []
+
+
+def test_innocent_sentences_that_nobody_looked_at_are_not_refused(lexicon: Lexicon) -> None:
+    result = evaluate(lexicon, held_out())
+    assert result.refused_innocent.of > 1_000
+    assert result.refused_innocent.share <= 0.002
+    assert result.referred_innocent.share <= 0.06
+
+
+@pytest.mark.parametrize("evasion", EVASIONS)
+def test_no_evasion_is_worth_the_trouble(lexicon: Lexicon, evasion: str) -> None:
+    result = evaluate(lexicon, Corpus((), beside_the_lists()))
+    assert result.refused_by_evasion[evasion].share >= 0.97
+
+
+def test_corpora_hold_each_sentence_once() -> None:
+    for corpus in (development(), held_out()):
+        assert len(set(corpus.innocent)) == len(corpus.innocent)
+        assert len(set(corpus.harmful)) == len(corpus.harmful)
+    assert not set(development().harmful) & set(held_out().harmful)
