@@ -1,4 +1,5 @@
-"""`make bench`: measures the whole mesh against a simulated provider, then the ledger alone, and prints what it found.
+"""`make bench`: measures the whole mesh against a simulated provider, then the ledger alone, the lexicon alone and what
+moderation adds, and prints what it found.
 
 Everything runs on this machine, in processes that this one starts and stops: the provider, the mesh with its own
 PostgreSQL and Redis, and a load generator for each window.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench import ledger, machine, report
+from bench import ledger, lexicon, machine, moderation, report
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -37,6 +38,8 @@ _LIMITS = {
     "RATE_LIMIT_PER_MINUTE": "100000000",
     "CONCURRENT_TURNS_MAX": "1000000",
     "TRIAL_CREDIT_MICROS": str(10**12),
+    # What remote layers add is measured apart: one machine asks more than their quota allows.
+    "POLICY_FILE": str(_ROOT / "bench" / "policies" / "lexicon_alone.toml"),
 }
 _PARTS = {"postgres": "PostgreSQL", "redis": "Redis"}
 
@@ -51,6 +54,7 @@ class Scale:
     burst_s: float
     concurrency: int
     ledger: tuple[ledger.Load, ...]
+    moderation: bool
 
     def windows(self) -> list[Window]:
         """The windows in order: the baselines first, the heaviest last."""
@@ -103,6 +107,11 @@ async def run(scale: Scale, users: int) -> bool:
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
     print("\n" + ledger.render(written))
+    searched = await asyncio.to_thread(lexicon.measure)
+    print("\n" + lexicon.render(searched))
+    judged = await moderation.measure() if scale.moderation else None
+    if judged is not None:
+        print("\n" + moderation.render(*judged))
     content: dict[str, object] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),
@@ -111,6 +120,8 @@ async def run(scale: Scale, users: int) -> bool:
         "limits_raised": _LIMITS,
         "results": [measured.as_json() for measured in results],
         "ledger": [asdict(measured) for measured in written],
+        "lexicon": asdict(searched),
+        "moderation": None if judged is None else [[asdict(each) for each in judged[0]], asdict(judged[1])],
         "discarded": [measured.as_json() for measured in runner.discarded],
         "added_first_content_ms": {
             f"{m.window.shape} {m.window.qps or ''}".strip(): report.added_ms(m, baselines[m.window.shape])
@@ -146,7 +157,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=32)
     options = parser.parse_args()
     loads = tuple(ledger.loads(quick=options.quick))
-    usual = Scale((25, 50), 4, 4, 3, 32, loads) if options.quick else Scale((25, 50, 100, 200), 8, 12, 6, 64, loads)
+    usual = Scale((25, 50, 100, 200), 8, 12, 6, 64, loads, moderation=True)
+    if options.quick:
+        usual = Scale((25, 50), 4, 4, 3, 32, loads, moderation=False)
     try:
         rates = tuple(float(rate) for rate in options.rates.split(",")) if options.rates else usual.rates
     except ValueError:
@@ -154,7 +167,7 @@ def main() -> None:
     seconds = options.seconds or usual.realistic_s
     if min(rates) <= 0 or seconds <= 0 or options.users <= 0:
         parser.error("rates, seconds and users must be more than 0")
-    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency, loads)
+    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency, loads, usual.moderation)
     try:
         answered = asyncio.run(run(scale, options.users))
     except (PartError, WindowError, RuntimeError) as error:

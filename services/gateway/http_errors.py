@@ -131,5 +131,5 @@ def _refusal(error: ServiceError) -> _Refusal | msgspec.UnsetType:
         # Whoever is not told to take anything back has nothing to take back.
         action=error.metadata.get("action") or "block",
         layer=error.metadata.get("layer") or None,
-        label=int(label) if label.isdecimal() else None,
+        label=(int(label) or None) if label.isdecimal() else None,
     )

@@ -30,7 +30,7 @@ def test_a_refusal_says_what_becomes_of_what_was_shown(action: str, layer: str, 
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("metadata", [{}, {"action": "", "layer": "", "label": ""}, {"label": "-"}])
+@pytest.mark.parametrize("metadata", [{}, {"action": "", "layer": "", "label": ""}, {"label": "0"}, {"label": "-"}])
 def test_what_a_refusal_does_not_say_is_null_and_takes_nothing_back(metadata: dict[str, str]) -> None:
     assert shown("CONTENT_REFUSED", **metadata)["moderation"] == {"action": "block", "layer": None, "label": None}
 
