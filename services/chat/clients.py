@@ -82,13 +82,18 @@ class ModerationClient:
                 text=window,
                 preceding=preceding,
                 last=last,
+                traceparent=current_traceparent(),
             )
         )
 
-    async def review_output(self, question: Question, passage: str) -> Verdict:
+    async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
         """Judge a passage by the remote layers."""
         request = moderation_pb2.ReviewOutputRequest(
-            request_id=question.request_id, user_id=question.user_id, text=passage, openid=question.openid
+            request_id=question.request_id,
+            user_id=question.user_id,
+            text=passage,
+            openid=question.openid,
+            referred=referred,
         )
         response = await self._peer.unary(self._stub.ReviewOutput, request, timeout_s=_REVIEW_TIMEOUT_S)
         return convert.verdict(response.verdict)

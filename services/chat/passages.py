@@ -16,11 +16,12 @@ _LENGTHS_MAX = 2
 class Passage:
     """A part of an answer to judge: `text`, of which the first characters are the end of the part before it.
 
-    `start` is where that begins in the answer which is new in it.
+    `start` is where that begins in the answer which is new in it; `referred` says that the lexicon refers a part of it.
     """
 
     text: str
     start: int
+    referred: bool = False
 
 
 class Passages:
@@ -55,7 +56,7 @@ class Passages:
     def finish(self) -> Iterator[Passage]:
         """Whatever is left is a passage."""
         if self.undecided_characters:
-            yield Passage(self._overlap + self._text, self._start)
+            yield Passage(self._overlap + self._text, self._start, self._referred)
         self._start += len(self._text)
         seen = self._overlap + self._text
         self._overlap = seen[max(0, len(seen) - self._plan.overlap_characters) :]

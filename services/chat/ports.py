@@ -89,8 +89,8 @@ class Moderation(Protocol):
         """Judge what was produced and not released yet; `preceding` is the end of what was, PRECEDING_CHARACTERS."""
         ...
 
-    async def review_output(self, question: Question, passage: str) -> Verdict:
-        """Judge a passage of the answer by the remote layers.
+    async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
+        """Judge a passage of the answer by the remote layers; `referred` when the lexicon refers a part of it.
 
         Raises:
             ServiceError: As `review_input`.

@@ -161,7 +161,7 @@ class Reviewing:
 
     async def _judge_passage(self, passage: Passage) -> None:
         async with self._slots:
-            verdict = await self._moderation.review_output(self._question, passage.text)
+            verdict = await self._moderation.review_output(self._question, passage.text, referred=passage.referred)
         demand_allowed(verdict, action="retract" if self._shown_characters > passage.start else "block")
         self._judging.discard(passage)
 

@@ -39,6 +39,7 @@ class Window:
     text: str
     preceding: str
     last: bool
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +94,20 @@ class Checks:
         for window, found in zip(windows, screened, strict=True):
             if found.refused is not None or found.referred or found.logged:
                 subject = Subject(Direction.OUTPUT, window.request_id, window.user_id, window.text)
-                self._note_matches(lexicon, subject, found.refused, found.referred, found.logged)
+                self._note_matches(
+                    lexicon, subject, found.refused, found.referred, found.logged, trace_id=window.trace_id
+                )
             checks.append(WindowCheck(found.released_characters, _by_lexicon(found.refused), bool(found.referred)))
         return checks
 
-    async def review(self, subject: Subject) -> Verdict:
-        """Judge a text by the remote layers that are due for it.
+    async def review(self, subject: Subject, *, referred: bool = False) -> Verdict:
+        """Judge a text by the remote layers that are due for it; `referred` when the lexicon is known to refer it.
 
         Raises:
             ModerationUnavailableError: A layer is down, and the policy is to refuse what it cannot judge.
         """
         lexicon = self._lexicons.current
-        referred = bool((await _judged(lexicon, subject.text)).referred)
+        referred = referred or bool((await _judged(lexicon, subject.text)).referred)
         refusal = await self._panel.review(subject, referred=referred)
         if refusal is None:
             return _ACCEPTED
@@ -138,6 +141,8 @@ class Checks:
         refused: Match | None,
         referred: Iterable[Match],
         logged: Iterable[Match],
+        *,
+        trace_id: str = "",
     ) -> None:
         found = [(Action.REFUSED, refused)] if refused is not None else []
         found += [(Action.REFERRED, match) for match in referred] + [(Action.LOGGED, match) for match in logged]
@@ -156,6 +161,7 @@ class Checks:
                 request_id=subject.request_id,
                 user_id=subject.user_id,
                 version=lexicon.version,
+                trace_id=trace_id,
             )
             for action, match in found
         )

@@ -7,6 +7,7 @@ from queqiao.moderation.v1 import moderation_pb2
 from services.moderation.checks import InputCheck, Moderated, Window, WindowCheck
 from services.moderation.domain import Direction, Layer, Review, Subject, Verdict
 from services.runtime.errors import InvalidRequestError
+from services.runtime.trace import trace_id_of
 
 _INPUT_CHARACTERS_MAX = 1_048_576
 _TEXT_CHARACTERS_MAX = 65_536
@@ -66,7 +67,10 @@ def windows(request: moderation_pb2.ScreenOutputRequest) -> list[Window]:
         if len(window.preceding) > _PRECEDING_CHARACTERS_MAX:
             wrong[f"windows[{index}].preceding"] = f"must be at most {_PRECEDING_CHARACTERS_MAX} characters"
     _refuse(wrong)
-    return [Window(w.request_id, w.user_id, w.text, w.preceding, w.last) for w in request.windows]
+    return [
+        Window(w.request_id, w.user_id, w.text, w.preceding, w.last, trace_id_of(w.traceparent))
+        for w in request.windows
+    ]
 
 
 def texts(request: moderation_pb2.ModerateRequest) -> list[Subject]:

@@ -90,7 +90,7 @@ class Finding:
     """Something that was found, for the audit.
 
     `start` and `end` are character offsets in `text`, which is everything that was judged; `evasion` is how a listed
-    word was written, "" for a remote layer; `version` is the lexicon's.
+    word was written, "" for a remote layer; `version` is the lexicon's; `trace_id` is "" for the trace at hand.
     """
 
     action: Action
@@ -105,3 +105,4 @@ class Finding:
     request_id: str
     user_id: str
     version: str
+    trace_id: str = ""

@@ -44,7 +44,7 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
         self, request: moderation_pb2.ReviewOutputRequest, context: Any
     ) -> moderation_pb2.ReviewOutputResponse:
         """Judge a passage of an answer by the remote layers."""
-        verdict = await self._checks.review(convert.passage(request))
+        verdict = await self._checks.review(convert.passage(request), referred=request.referred)
         return moderation_pb2.ReviewOutputResponse(verdict=convert.verdict(verdict))
 
     async def Moderate(  # noqa: N802  # gRPC's spelling

@@ -85,7 +85,7 @@ class WordModeration:
         await self.question_verdict.wait()
         return self._remote("".join(message.content for message in question.messages))
 
-    async def review_output(self, question: Question, passage: str) -> Verdict:
+    async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
         self.passages.append(passage)
         await self.passage_verdict.wait()
         return self._remote(passage)

@@ -79,7 +79,7 @@ class Position:
 
 
 def notes(findings: Sequence[Finding], found_at: datetime, trace_id: str, *, keep_texts: bool) -> list[Note]:
-    """Findings as they are to be written; one text is hashed once."""
+    """Findings as they are to be written, under this trace if they name none; one text is hashed once."""
     hashes: dict[str, bytes] = {}
     result = []
     for finding in findings:
@@ -97,7 +97,7 @@ def notes(findings: Sequence[Finding], found_at: datetime, trace_id: str, *, kee
             end=finding.end,
             text_sha256=hashes[finding.text],
             request_id=name(finding.request_id),
-            trace_id=trace_id,
+            trace_id=finding.trace_id or trace_id,
             user_id=name(finding.user_id),
             version=finding.version,
         )

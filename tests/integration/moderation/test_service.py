@@ -60,7 +60,7 @@ async def test_a_question_is_refused_by_layer_and_label(peer: Peer) -> None:
 
 async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(peer: Peer) -> None:
     windows = [
-        moderation_pb2.OutputWindow(request_id="a", text="平安无事"),
+        moderation_pb2.OutputWindow(request_id="a", text="平安了吗"),
         moderation_pb2.OutputWindow(request_id="b", text="这是鹊桥违禁"),
         moderation_pb2.OutputWindow(request_id="c", text=f"这是{CANARY}啊"),
         moderation_pb2.OutputWindow(request_id="d", text="这是鹊桥违禁", last=True),

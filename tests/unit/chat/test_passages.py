@@ -40,7 +40,7 @@ def test_text_without_an_end_of_a_sentence_is_cut_at_twice_the_length() -> None:
 
 def test_only_passages_that_were_referred_are_sent_with_what_stood_before_them() -> None:
     parts = [("一二三四五六七八九。", False), ("二二三四五六七八九。", True), ("三二三四五六七八九。", False)]
-    assert passages(REFERRED, parts) == [Passage("八九。二二三四五六七八九。", 10)]
+    assert passages(REFERRED, parts) == [Passage("八九。二二三四五六七八九。", 10, referred=True)]
 
 
 def test_what_is_undecided_is_what_a_passage_to_come_will_send() -> None:

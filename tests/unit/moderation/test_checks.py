@@ -120,6 +120,19 @@ async def test_a_remote_refusal_is_noted_as_its_own_and_the_lexicons_findings_ar
     assert (finding.layer, finding.rule, finding.start, finding.end) == (Layer.WECHAT, "keyword", 0, 6)
 
 
+async def test_a_passage_whose_combination_began_before_it_is_referred_all_the_same() -> None:
+    panel = ScriptedPanel()
+    judging, _ = checks(panel)
+    await judging.review(question("只有后半"), referred=True)
+    assert panel.asked == [("只有后半", True)]
+
+
+async def test_what_is_found_in_a_window_is_of_its_turns_trace() -> None:
+    judging, notes = checks()
+    judging.screen([Window("req_1", "usr_1", "这是违禁词", "", last=True, trace_id="ab" * 16)])
+    assert [finding.trace_id for finding in notes.noted] == ["ab" * 16]
+
+
 async def test_what_no_layer_refuses_is_accepted() -> None:
     judging, notes = checks()
     assert await judging.review(question("今天天气怎么样")) == Verdict()

@@ -308,6 +308,7 @@ class OutputWindow(_message.Message):
     LAST_FIELD_NUMBER: _builtins.int
     PRECEDING_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn whose answer this is, for logs and the audit. Required."""
     text: _builtins.str
@@ -321,6 +322,8 @@ class OutputWindow(_message.Message):
     """
     user_id: _builtins.str
     """Whose answer it is, for the audit. May be empty."""
+    traceparent: _builtins.str
+    """The turn's W3C traceparent, for the audit: the windows of many turns share a call. May be empty."""
     def __init__(
         self,
         *,
@@ -329,10 +332,11 @@ class OutputWindow(_message.Message):
         last: _builtins.bool = ...,
         preceding: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "preceding", b"preceding", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "preceding", b"preceding", "request_id", b"request_id", "text", b"text", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -404,6 +408,7 @@ class ReviewOutputRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     OPENID_FIELD_NUMBER: _builtins.int
+    REFERRED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn whose answer this is. Required."""
     user_id: _builtins.str
@@ -412,6 +417,8 @@ class ReviewOutputRequest(_message.Message):
     """The passage, with its overlap; at most 65,536 characters. Required."""
     openid: _builtins.str
     """WeChat's openid of the user; empty when they did not come from WeChat."""
+    referred: _builtins.bool
+    """True when ScreenOutput referred a window of which the passage has a part."""
     def __init__(
         self,
         *,
@@ -419,10 +426,11 @@ class ReviewOutputRequest(_message.Message):
         user_id: _builtins.str = ...,
         text: _builtins.str = ...,
         openid: _builtins.str = ...,
+        referred: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "referred", b"referred", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
