@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.precision.corpus import development, held_out
+from tests.precision.corpus import development, held_out, unseen
 from tests.precision.evaluation import evaluate, mistakes, shipped
 
 
@@ -10,7 +10,7 @@ def main() -> None:
     """Print the report; sentences that went wrong are shown only of those that lists are made by."""
     lexicon = shipped()
     lines = [f"{len(lexicon)} entries"]
-    for title, corpus in (("development", development()), ("held out", held_out())):
+    for title, corpus in (("development", development()), ("held out", held_out()), ("unseen", unseen())):
         result = evaluate(lexicon, corpus)
         shares = {
             "innocent refused": result.refused_innocent,

@@ -94,8 +94,13 @@ def beside_the_lists() -> tuple[tuple[int, str], ...]:
     return tuple(_labelled("harmful.txt"))
 
 
+def unseen() -> Corpus:
+    """Written after the lists were finished. Once a list is changed by it, it is unseen no more: write another."""
+    return Corpus(tuple(_lines("unseen_innocent.txt")), tuple(_labelled("unseen.txt")))
+
+
 def held_out() -> Corpus:
-    """By which they are only measured."""
+    """The other half. Not unseen: the lists say some of its phrases word for word, so its figures flatter them."""
     templates = (form.format(topic) for form, topic in product(_FORMS, _TOPICS))
     return Corpus((*tuple(_lines("innocent.txt"))[1::2], *templates), tuple(_labelled("paraphrased.txt"))[1::2])
 

@@ -4,8 +4,8 @@
   ("f.u.c.k"); where another word of the entry begins there may be one.
 - Digits can stand for letters among letters: 455 is no word.
 - Numbers stand apart from other digits. A short one counts only in the numerals in which it is listed: 六四 is not 64.
-- Two Chinese characters, or digits, on both sides of a sentence's punctuation ("一台，独立") are doubtful: such an
-  occurrence is referred, not refused.
+- Chinese characters on both sides of a sentence's punctuation ("先赌，博物馆后去"), and digits, are doubtful: such an
+  occurrence is referred, not refused. One that is set apart at more places is disguised.
 - A run must be as long as the word's own. Letters that are only doubled are another word (god, good), but not by the
   letter with which the next word begins (bad dog); digits that are repeated are another number.
 """
@@ -53,8 +53,7 @@ class Acceptance:
         if pattern.is_number:
             return self._number(pattern, view, start, end)
         if pattern.letters is None:
-            divided = end - start == 2 and self._is_divided(view, start)
-            return Outcome.DOUBTFUL if divided else Outcome.YES
+            return Outcome.DOUBTFUL if self._is_two_sentences(view, start, end) else Outcome.YES
         if view.evasion == "leet" and not self._has_letter(view, start, end):
             return Outcome.NO
         if pattern.left_letter and not self._apart_before(view, start):
@@ -123,6 +122,13 @@ class Acceptance:
                 break
             at = place
         return at
+
+    def _is_two_sentences(self, view: View, start: int, end: int) -> bool:
+        """Whether the word is set apart at one place alone, by what ends a sentence."""
+        if view.first(end - 1) - view.last(start) == end - 1 - start:
+            return False
+        gaps = [index for index in range(start, end - 1) if view.first(index + 1) - view.last(index) > 1]
+        return len(gaps) == 1 and self._is_divided(view, gaps[0])
 
     def _is_divided(self, view: View, start: int) -> bool:
         between = self._text[view.last(start) + 1 : view.first(start + 1)]

@@ -9,7 +9,7 @@ on what follows could still change its findings.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.moderation.lexicon.acceptance import Acceptance, Outcome
 from services.moderation.lexicon.automaton import Automaton, Role, Sought
@@ -113,7 +113,8 @@ class Lexicon:
                 yield Sought(pattern, entry, role)
             for word in entry.near:
                 if (partner := self._speller.plain(word)).text:
-                    yield Sought(partner, entry, Role.PARTNER)
+                    for pattern in self._speller.patterns(replace(entry, word=word, also=frozenset()), partner):
+                        yield Sought(pattern, entry, Role.PARTNER)
 
     def _homophones(self, entries: Iterable[tuple[Entry, Pattern]]) -> Iterator[Sought]:
         for entry, plain in entries:

@@ -69,20 +69,25 @@ class ListEditor:
         Raises:
             InvalidListError: An entry is wrong, or the list is full; `fields` names it ("entries[0]").
         """
-        wrong = {f"entries[{index}]": why for index, entry in enumerate(entries) if (why := complaint(entry))}
-        if wrong:
-            place, why = next(iter(wrong.items()))
-            raise InvalidListError(f"{place}: {why}.", fields=wrong)
+        _check(entries)
         new = _by_key(entries)
         return await self._edit(f"add {_count(new)}", lambda old: old | new, by)
 
     async def allow(self, phrase: str, author: str, reason: str) -> int:
-        """Make a phrase innocent; answers the version, the present one when it is already.
+        """Make a phrase innocent; answers the version, the present one when it is already, however it was written.
 
         Raises:
             InvalidListError: It can be no entry.
         """
-        return await self.add([Entry(phrase, tier=Tier.ALLOW)], Signature(author, reason))
+        entry = Entry(phrase, tier=Tier.ALLOW)
+        _check([entry])
+        key = fold_key(entry)
+
+        def allowing(old: _Entries) -> _Entries:
+            known = old.get(key)
+            return old if known is not None and known.tier is Tier.ALLOW else old | {key: entry}
+
+        return await self._edit("add 1 entry", allowing, Signature(author, reason))
 
     async def remove(self, words: Sequence[str], by: Signature) -> int:
         """Remove all entries of these words from the list ADDED; answers the version that this made.
@@ -121,6 +126,13 @@ class ListEditor:
         except ListNotFoundError:
             return len(new.entries), 0
         return await asyncio.to_thread(_compare, old, new)
+
+
+def _check(entries: Iterable[Entry]) -> None:
+    wrong = {f"entries[{index}]": why for index, entry in enumerate(entries) if (why := complaint(entry))}
+    if wrong:
+        place, why = next(iter(wrong.items()))
+        raise InvalidListError(f"{place}: {why}.", fields=wrong)
 
 
 def _compare(old: StoredList, new: WordList) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -68,11 +69,13 @@ async def test_a_failure_is_never_a_known_verdict(guard: Guard) -> None:
 async def test_nobody_waits_longer_than_the_budget_whatever_is_slow(guard: Guard) -> None:
     layer = guard(ScriptedLayer(after_s=30.0), timeout_s=0.1, concurrent_max=2)
     begin = time.perf_counter()
-    reasons = await asyncio.gather(*(why(layer, f"第{number}句") for number in range(6)))
+    reasons = Counter(await asyncio.gather(*(why(layer, f"第{number}句") for number in range(6))))
     assert time.perf_counter() - begin < 0.4
-    # Two are asked, two wait for them, and nobody else even begins.
-    assert reasons[4:] == ["busy", "busy"]
-    assert set(reasons[:4]) <= {"busy", "timeout"}
+    # Whoever Redis answers first is asked: two. Two wait for them until their time is over, as one or the other is
+    # noticed first, and nobody else even begins.
+    assert reasons["timeout"] >= 2
+    assert reasons["busy"] >= 2
+    assert reasons.total() == reasons["timeout"] + reasons["busy"]
 
 
 async def test_no_more_are_asked_at_once_than_allowed(guard: Guard) -> None:

@@ -54,6 +54,8 @@ def test_a_word_within_an_allowed_phrase_is_innocent_and_one_beside_it_is_not() 
 
 def test_words_over_the_end_of_a_sentence_are_referred_not_refused() -> None:
     assert words("他先赌。博物馆后去", Entry("赌博")) == (None, ["赌博"], [])
+    assert words("沉迷网络赌场，开户的人", Entry("网络赌场开户")) == (None, ["网络赌场开户"], [])
+    assert words("网，络，赌，场，开户", Entry("网络赌场开户"))[0] == "网络赌场开户"
 
 
 @given(before=st.integers(16_300, 16_500), after=st.integers(0, 40_000))
