@@ -5,8 +5,8 @@ The matching itself is the library ahocorasick-rs: one pass over the text whatev
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
@@ -27,8 +27,7 @@ class Role(IntEnum):
     ALLOWED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(NamedTuple):
     """A pattern, the entry that it is for, and its role."""
 
     pattern: Pattern

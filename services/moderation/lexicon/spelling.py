@@ -5,9 +5,9 @@ characters (拆字), pinyin, initials, and the word backwards. Each is bounded: 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, product
+from typing import NamedTuple
 
 from pypinyin import Style, lazy_pinyin
 
@@ -22,9 +22,8 @@ _HAN = "\u2e80"
 _MIXED_CHARACTERS_MAX = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """What is looked for in a view.
+class Pattern(NamedTuple):
+    """What is looked for in a view. There are many of them, and tuples are cheap to make.
 
     Attributes:
         text: As the view has it.
@@ -122,7 +121,7 @@ class Speller:
         if Evasion.HOMOPHONES not in entry.also:
             return None
         text = self.folder.syllables(plain.text)
-        return replace(plain, text=text, evasion="homophones") if text != plain.text else None
+        return plain._replace(text=text, evasion="homophones") if text != plain.text else None
 
     @staticmethod
     def _keyed(plain: Pattern) -> str:
