@@ -5,7 +5,7 @@ from services.moderation.audit.records import Record
 from services.moderation.audit.store import RefusalStore
 from services.moderation.domain import Direction, Layer
 from services.moderation.errors import AppealImpossibleError
-from services.moderation.lexicon.entries import Entry, Evasion
+from services.moderation.lexicon.entries import Entry, Evasion, Tier
 from services.moderation.lexicon.lexicon import Lexicon
 from services.runtime.errors import InvalidRequestError
 
@@ -52,8 +52,12 @@ def check_phrase(record: Record, text: str, phrase: str) -> None:
             f"{record.layer.value} refused, and no list changes its judgement: appeal there, or change the policy."
         )
     also = frozenset(evasion for evasion in Evasion if evasion.value == record.evasion)
-    if not Lexicon([Entry(record.rule, also=also)]).find(phrase):
+    word = Entry(record.rule, also=also)
+    if not Lexicon([word]).find(phrase):
         raise _wrong_phrase("does not contain what was refused")
+    # A phrase is allowed as it is written, without anything between its characters.
+    if Lexicon([word, Entry(phrase, tier=Tier.ALLOW)]).find(phrase):
+        raise _wrong_phrase("would be refused all the same: what is written with gaps cannot be allowed")
     # Of an answer only the passage that was judged is kept, and the phrase may reach beyond it.
     if text and record.direction is Direction.INPUT and phrase not in text:
         raise _wrong_phrase("is not in the text that was refused")

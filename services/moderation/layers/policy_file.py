@@ -15,7 +15,7 @@ from services.runtime.errors import StartupError
 _RANGES: Mapping[str, tuple[float, float]] = {
     "ask_input": (0, 1),
     "ask_output": (0, 1),
-    "timeout_s": (0.05, 60),
+    "timeout_s": (0.25, 60),
     "concurrent_max": (1, 1024),
     "breaker_failures": (1, 1000),
     "breaker_open_s": (0.1, 3600),

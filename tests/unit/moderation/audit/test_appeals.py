@@ -37,7 +37,7 @@ def record(
     [
         ("毒", "plain", "病毒"),
         ("赌博", "homophones", "读博"),
-        ("赌博", "pinyin", "du bo"),
+        ("赌博", "pinyin", "dubo"),
         ("激情", "plain", "激情澎湃"),
     ],
 )
@@ -60,6 +60,11 @@ def test_a_phrase_that_does_not_is_refused(rule: str, evasion: str, phrase: str)
         check_phrase(record(rule, evasion), "", phrase)
     assert set(caught.value.fields) == {"phrase"}
     assert phrase not in caught.value.message
+
+
+def test_a_phrase_that_would_be_refused_all_the_same_is_told_so() -> None:
+    with pytest.raises(InvalidRequestError, match="refused all the same"):
+        check_phrase(record("文件词", "spaced"), "查文 件 词典吧", "文 件 词典")
 
 
 def test_of_a_question_whose_text_was_kept_the_phrase_must_be_a_part() -> None:
