@@ -108,7 +108,8 @@ class AuditWriter:
 
     async def _drain(self) -> None:
         try:
-            await asyncio.wait_for(self._write_all(), self._drain_s)
+            async with asyncio.timeout(self._drain_s):
+                await self._write_all()
         except TimeoutError:
             self._drop("stopped", len(self._waiting))
 

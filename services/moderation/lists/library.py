@@ -89,7 +89,8 @@ class Library:
     async def _refresh_again(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._look_every_s)
+                async with asyncio.timeout(self._look_every_s):
+                    await self._news.wait()
             # Before reading: what changes from now on is news again.
             self._news.clear()
             try:

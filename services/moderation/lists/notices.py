@@ -49,7 +49,8 @@ class PostgresNotices:
             heard()
             while not broken.is_set():
                 try:
-                    await asyncio.wait_for(broken.wait(), _ASK_EVERY_S)
+                    async with asyncio.timeout(_ASK_EVERY_S):
+                        await broken.wait()
                 except TimeoutError:
                     await connection.execute("SELECT", timeout=_ASK_TIMEOUT_S)
         finally:

@@ -1,0 +1,54 @@
+"""The Redis client: it hears a cancellation at any moment, and gives up on a Redis that is silent or gone."""
+
+import asyncio
+import time
+
+import pytest
+from redis.exceptions import RedisError
+
+from sandbox.ports import free_ports
+from services.runtime.errors import StartupError
+from services.runtime.redis import redis_client
+
+
+async def test_a_cancellation_is_never_swallowed(redis_database_url: str) -> None:
+    async def ask_again_and_again() -> None:
+        while True:
+            async with client.pipeline(transaction=False) as pipe:
+                pipe.get("x")
+                await pipe.execute()
+
+    async with redis_client(redis_database_url) as client:
+        for attempt in range(300):
+            asking = asyncio.create_task(ask_again_and_again())
+            await asyncio.sleep(attempt % 20 / 10_000)
+            asking.cancel()
+            _, running = await asyncio.wait({asking}, timeout=2)
+            assert not running
+
+
+async def test_a_redis_that_says_nothing_is_given_up() -> None:
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    begin = time.monotonic()
+    with pytest.raises(StartupError, match="does not answer"):
+        async with redis_client(f"redis://127.0.0.1:{port}"):
+            pass
+    assert time.monotonic() - begin < 4
+    for writer in held:
+        writer.close()
+    server.close()
+
+
+async def test_a_redis_that_goes_is_given_up_at_once(redis_database_url: str) -> None:
+    async with redis_client(redis_database_url) as client:
+        pool = client.connection_pool
+        await pool.disconnect()
+        for connection in pool._available_connections:
+            vars(connection)["port"] = free_ports(1)[0]
+        begin = time.monotonic()
+        for _ in range(10):
+            with pytest.raises((RedisError, OSError)):
+                await client.get("x")
+        assert time.monotonic() - begin < 1
