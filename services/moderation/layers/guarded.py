@@ -11,11 +11,14 @@ import structlog
 
 from services.moderation.domain import Layer, Opinion, Subject
 from services.moderation.errors import LayerDownError
-from services.moderation.layers.breaker import Breaker
 from services.moderation.layers.cache import VerdictCache
 from services.moderation.layers.metrics import LayerMetrics
 from services.moderation.layers.policy import LayerPolicy
 from services.moderation.ports import RemoteLayer
+from services.runtime.breaker import Breaker, CircuitOpenError
+
+# What speaks of the layer's health; a text that it does not take or a quota that is used up does not.
+_FAILURES = frozenset({"timeout", "error"})
 
 log = structlog.get_logger()
 
@@ -92,19 +95,29 @@ class GuardedLayer:
             self._present -= 1
 
     async def _asked(self, subject: Subject, deadline_s: float) -> Opinion | None:
-        with self._breaker.call():
-            try:
-                async with asyncio.timeout_at(deadline_s):
-                    return await self._remote.judge(subject)
-            except LayerDownError:
-                raise
-            except TimeoutError:
-                raise LayerDownError("timeout") from None
-            except Exception as error:  # noqa: BLE001  # whatever breaks in there, the policy decides about the text
-                log.error("a layer broke", layer=self._layer, error=type(error).__name__)
-                raise LayerDownError("error") from None
+        try:
+            with self._breaker.call(_is_failure):
+                return await self._within(subject, deadline_s)
+        except CircuitOpenError:
+            raise LayerDownError("open") from None
+
+    async def _within(self, subject: Subject, deadline_s: float) -> Opinion | None:
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                return await self._remote.judge(subject)
+        except LayerDownError:
+            raise
+        except TimeoutError:
+            raise LayerDownError("timeout") from None
+        except Exception as error:  # noqa: BLE001  # whatever breaks in there, the policy decides about the text
+            log.error("a layer broke", layer=self._layer, error=type(error).__name__)
+            raise LayerDownError("error") from None
 
     def _breaker_changed(self, is_open: bool) -> None:
         self._metrics.breaker(self._layer, is_open=is_open)
         if is_open:
             log.error("a layer is down and left alone for a while", layer=self._layer)
+
+
+def _is_failure(error: Exception) -> bool:
+    return isinstance(error, LayerDownError) and error.why in _FAILURES

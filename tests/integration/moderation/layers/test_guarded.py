@@ -104,6 +104,13 @@ async def test_one_that_is_down_is_left_alone_and_tried_by_a_single_text_later(
     assert registry.get_sample_value("queqiao_moderation_layer_down_total", down) == 1
 
 
+@pytest.mark.parametrize("reason", ["quota", "busy", "too_long", "rejected"])
+async def test_what_is_no_fault_of_the_layers_does_not_make_it_be_left_alone(guard: Guard, reason: str) -> None:
+    remote = ScriptedLayer(LayerDownError(reason))
+    layer = guard(remote, breaker_failures=2)
+    assert [await why(layer, f"第{number}句") for number in range(4)] == [reason] * 4
+
+
 async def test_whatever_breaks_inside_is_a_layer_that_is_down(guard: Guard) -> None:
     assert await why(guard(ScriptedLayer(RuntimeError("a bug")))) == "error"
 
