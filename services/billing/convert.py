@@ -60,6 +60,11 @@ class _Check:
         if not low <= value <= high:
             self.wrong[name] = f"must be {low} to {high}"
 
+    def usage(self, name: str, value: billing_pb2.Usage) -> None:
+        self.between(f"{name}.input_tokens", value.input_tokens, 0, _TOKENS_MAX)
+        self.between(f"{name}.output_tokens", value.output_tokens, 0, _TOKENS_MAX)
+        self.between(f"{name}.cached_input_tokens", value.cached_input_tokens, 0, max(value.input_tokens, 0))
+
     def done(self) -> None:
         if self.wrong:
             name, why = next(iter(self.wrong.items()))
@@ -115,22 +120,26 @@ def reserve(request: billing_pb2.ReserveRequest, prices: Prices) -> Reserve:
 
 def settle(request: billing_pb2.SettleRequest) -> Settle:
     """Charge what was used."""
-    usage = request.usage
     check = _Check()
     check.identifier("request_id", request.request_id)
     check.identifier("user_id", request.user_id)
     if not request.HasField("usage"):
         check.wrong["usage"] = "is required"
-    check.between("usage.input_tokens", usage.input_tokens, 0, _TOKENS_MAX)
-    check.between("usage.output_tokens", usage.output_tokens, 0, _TOKENS_MAX)
-    check.between("usage.cached_input_tokens", usage.cached_input_tokens, 0, max(usage.input_tokens, 0))
+    check.usage("usage", request.usage)
+    check.usage("lost", request.lost)
     if request.outcome not in _OUTCOMES:
         check.wrong["outcome"] = "is not one that billing.proto names"
     if request.source not in _SOURCES:
         check.wrong["source"] = "is not one that billing.proto names"
     check.done()
-    used = Usage(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
-    return Settle(request.user_id, request.request_id, used, _OUTCOMES[request.outcome], _SOURCES[request.source])
+    return Settle(
+        request.user_id,
+        request.request_id,
+        _usage(request.usage),
+        _OUTCOMES[request.outcome],
+        _SOURCES[request.source],
+        _usage(request.lost),
+    )
 
 
 def release(request: billing_pb2.ReleaseRequest) -> Release:
@@ -186,6 +195,10 @@ def write_result(write: billing_pb2.LedgerWrite, outcome: Result | BaseException
             return billing_pb2.LedgerWriteResult(settle=billing_pb2.SettleResponse(charged_micros=outcome.amount))
         case _:
             return billing_pb2.LedgerWriteResult(release=billing_pb2.ReleaseResponse())
+
+
+def _usage(usage: billing_pb2.Usage) -> Usage:
+    return Usage(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
 
 
 def wallet(wallet: Wallet) -> billing_pb2.Wallet:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from services.billing.pricing import Price, Usage
+from services.billing.pricing import NOTHING_USED, Price, Usage
 
 # The accounts of the journal, beside a `wallet:<user>` for every user. A balance is credits less debits.
 # What turns paid.
@@ -62,11 +62,17 @@ class Source(StrEnum):
     CACHE = "cache"
 
 
+def cost_to_us(price: Price, usage: Usage, source: Source, lost: Usage) -> int:
+    """What providers charge us for a turn, in micro-yuan: the answer, unless it was cached, and calls given up."""
+    return (0 if source is Source.CACHE else price.provider_cost(usage)) + price.provider_cost(lost)
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Money set aside for a turn, at the price of that moment; once closed, its receipt.
 
-    `input_sha256` and `closing_sha256` are the hashes of what was asked when it was opened and settled.
+    `input_sha256` and `closing_sha256` are the hashes of what was asked when it was opened and settled. `lost` is used
+    by calls that were given up; None unless settled, and of turns that were settled before that was recorded.
     """
 
     user_id: str
@@ -85,6 +91,7 @@ class Reservation:
     source: Source | None = None
     charged: int | None = None
     provider_cost: int | None = None
+    lost: Usage | None = None
     closing_sha256: bytes | None = None
     closed_at: datetime | None = None
 
@@ -170,19 +177,20 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Charge what was used."""
+    """Charge what was used; `lost` are tokens of calls for the turn that were given up, which the user does not pay."""
 
     user_id: str
     request_id: str
     usage: Usage
     outcome: str
     source: Source = Source.MODEL
+    lost: Usage = NOTHING_USED
 
     @property
     def sha256(self) -> bytes:
-        """The hash of what is asked."""
-        usage = self.usage
-        return _sha256("settle", usage.input, usage.cached_input, usage.output, self.outcome, self.source)
+        """The hash of what is asked; what was lost is part of it only where something was."""
+        lost = () if self.lost == NOTHING_USED else self.lost.counts
+        return _sha256("settle", *self.usage.counts, self.outcome, self.source, *lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ class Usage:
     output: int
     cached_input: int = 0
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Input, the cached part of it, and output, in the order in which they are hashed and stored."""
+        return self.input, self.cached_input, self.output
+
+
+NOTHING_USED = Usage(0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -8,7 +8,7 @@ from services.billing.chain import Head, Link
 from services.billing.domain import Grant, Reservation, Source, State, Transfer, Wallet
 from services.billing.pricing import Price, Usage
 
-RESERVATION_WIDTH = 25
+RESERVATION_WIDTH = 28
 GRANT_WIDTH = 5
 TRANSFER_WIDTH = 10
 
@@ -35,9 +35,6 @@ def grant(row: asyncpg.Record) -> Grant:
 
 def reservation(row: asyncpg.Record) -> Reservation:
     """A row of reservations."""
-    usage = None
-    if row["used_input_tokens"] is not None:
-        usage = Usage(row["used_input_tokens"], row["used_output_tokens"], row["used_cached_tokens"])
     return Reservation(
         user_id=row["user_id"],
         request_id=row["request_id"],
@@ -57,11 +54,12 @@ def reservation(row: asyncpg.Record) -> Reservation:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         state=State(row["state"]),
-        usage=usage,
+        usage=_usage(row, "used"),
         outcome=row["outcome"],
         source=Source(row["source"]) if row["source"] else None,
         charged=row["charged_micros"],
         provider_cost=row["provider_cost_micros"],
+        lost=_usage(row, "lost"),
         closing_sha256=row["closing_sha256"],
         closed_at=row["closed_at"],
     )
@@ -69,7 +67,7 @@ def reservation(row: asyncpg.Record) -> Reservation:
 
 def reservation_values(item: Reservation) -> tuple[object, ...]:
     """In the order of sql.WRITE."""
-    price, usage = item.price, item.usage
+    price = item.price
     return (
         item.user_id,
         item.request_id,
@@ -85,18 +83,27 @@ def reservation_values(item: Reservation) -> tuple[object, ...]:
         price.cny_micros_per_usd,
         price.own_model,
         item.state.value,
-        usage.input if usage else None,
-        usage.cached_input if usage else None,
-        usage.output if usage else None,
+        *_counts(item.usage),
         item.outcome,
         item.source.value if item.source else None,
         item.charged,
         item.provider_cost,
+        *_counts(item.lost),
         item.closing_sha256,
         item.created_at,
         item.expires_at,
         item.closed_at,
     )
+
+
+def _usage(row: asyncpg.Record, prefix: str) -> Usage | None:
+    if row[f"{prefix}_input_tokens"] is None:
+        return None
+    return Usage(row[f"{prefix}_input_tokens"], row[f"{prefix}_output_tokens"], row[f"{prefix}_cached_tokens"])
+
+
+def _counts(usage: Usage | None) -> tuple[int | None, int | None, int | None]:
+    return usage.counts if usage else (None, None, None)
 
 
 def grant_values(item: Grant) -> tuple[object, ...]:

@@ -51,13 +51,15 @@ put_reservations AS (
         user_id, request_id, input_sha256, model, input_tokens, max_output_tokens, amount_micros,
         input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, cny_micros_per_usd,
         own_model, state, used_input_tokens, used_cached_tokens, used_output_tokens, outcome, source,
-        charged_micros, provider_cost_micros, closing_sha256, created_at, expires_at, closed_at
+        charged_micros, provider_cost_micros, lost_input_tokens, lost_cached_tokens, lost_output_tokens,
+        closing_sha256, created_at, expires_at, closed_at
     )
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::bytea[], $4::text[], $5::int[], $6::int[], $7::bigint[],
         $8::bigint[], $9::bigint[], $10::bigint[], $11::int[], $12::bigint[],
         $13::boolean[], $14::text[], $15::int[], $16::int[], $17::int[], $18::text[], $19::text[],
-        $20::bigint[], $21::bigint[], $22::bytea[], $23::timestamptz[], $24::timestamptz[], $25::timestamptz[]
+        $20::bigint[], $21::bigint[], $22::int[], $23::int[], $24::int[],
+        $25::bytea[], $26::timestamptz[], $27::timestamptz[], $28::timestamptz[]
     )
     ON CONFLICT (user_id, request_id) DO UPDATE SET
         state = excluded.state,
@@ -68,29 +70,32 @@ put_reservations AS (
         source = excluded.source,
         charged_micros = excluded.charged_micros,
         provider_cost_micros = excluded.provider_cost_micros,
+        lost_input_tokens = excluded.lost_input_tokens,
+        lost_cached_tokens = excluded.lost_cached_tokens,
+        lost_output_tokens = excluded.lost_output_tokens,
         closing_sha256 = excluded.closing_sha256,
         closed_at = excluded.closed_at
 ),
 add_grants AS (
     INSERT INTO grants (user_id, request_id, input_sha256, amount_micros, reason)
-    SELECT * FROM unnest($26::text[], $27::text[], $28::bytea[], $29::bigint[], $30::text[])
+    SELECT * FROM unnest($29::text[], $30::text[], $31::bytea[], $32::bigint[], $33::text[])
 ),
 add_transfers AS (
     INSERT INTO transfers (
         debit_account, credit_account, amount_micros, kind, user_id, request_id, wallet_balance_micros,
         chain_id, position, sha256, created_at
     )
-    SELECT new.*, $43 FROM unnest(
-        $31::text[], $32::text[], $33::bigint[], $34::text[], $35::text[], $36::text[], $37::bigint[],
-        $38::int[], $39::bigint[], $40::bytea[]
+    SELECT new.*, $46 FROM unnest(
+        $34::text[], $35::text[], $36::bigint[], $37::text[], $38::text[], $39::text[], $40::bigint[],
+        $41::int[], $42::bigint[], $43::bytea[]
     ) AS new
 ),
 extend_chain AS (
-    UPDATE chains SET length = $41, sha256 = $42 WHERE id = ($38::int[])[1]
+    UPDATE chains SET length = $44, sha256 = $45 WHERE id = ($41::int[])[1]
 )
 UPDATE wallets SET balance_micros = after.balance, reserved_micros = after.reserved
-FROM unnest($44::text[], $45::bigint[], $46::bigint[]) AS after (user_id, balance, reserved)
-WHERE wallets.user_id = after.user_id AND wallets.user_id = ANY ($44)
+FROM unnest($47::text[], $48::bigint[], $49::bigint[]) AS after (user_id, balance, reserved)
+WHERE wallets.user_id = after.user_id AND wallets.user_id = ANY ($47)
 """
 
 OVERDUE = """

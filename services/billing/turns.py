@@ -20,10 +20,10 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
-    Source,
     State,
     Transfer,
     Wallet,
+    cost_to_us,
 )
 from services.billing.errors import (
     InsufficientQuotaError,
@@ -76,7 +76,7 @@ def settle(book: Book, wallet: Wallet, asked: Settle, now: datetime) -> Result:
     full = price.cost(asked.usage)
     # The worst case was agreed to; whatever a provider reports, nobody pays more.
     charged = min(full, reservation.amount)
-    provider_cost = 0 if asked.source is Source.CACHE else price.provider_cost(asked.usage)
+    provider_cost = cost_to_us(price, asked.usage, asked.source, asked.lost)
     book.put_reservation(
         replace(
             reservation,
@@ -86,6 +86,7 @@ def settle(book: Book, wallet: Wallet, asked: Settle, now: datetime) -> Result:
             source=asked.source,
             charged=charged,
             provider_cost=provider_cost,
+            lost=asked.lost,
             closing_sha256=asked.sha256,
             closed_at=now,
         )

@@ -63,7 +63,7 @@ class Check(StrEnum):
     CHAIN = "chain"
     # Wallets say what the journal says.
     PROJECTION = "projection"
-    # Nothing is reserved that nobody will free, and every charge is what its tokens and its price come to.
+    # Nothing is reserved that nobody will free, and every charge and cost is what its tokens and its price come to.
     RESERVATION = "reservation"
     # Every turn, grant, order and refund moved its money exactly once.
     RECORD = "record"

@@ -20,6 +20,7 @@ from services.billing.domain import (
     Kind,
     Reservation,
     Transfer,
+    cost_to_us,
     wallet_account,
 )
 
@@ -135,7 +136,7 @@ class JournalCheck:
 
 
 def check_turn(turn: Reservation, findings: Findings) -> None:
-    """Recompute what a charged turn costs from its tokens and its price: its receipt must explain its charge."""
+    """Recompute what a charged turn costs its user and us from its tokens and its price."""
     subject = f"reservation {turn.user_id}/{turn.request_id}"
     if turn.usage is None:
         findings.add(Check.RESERVATION, subject, f"It was charged {turn.charged} and says no tokens.")
@@ -144,6 +145,14 @@ def check_turn(turn: Reservation, findings: Findings) -> None:
     if turn.charged != expected:
         findings.add(
             Check.RESERVATION, subject, f"It was charged {turn.charged}; its tokens and its price come to {expected}."
+        )
+    if turn.lost is None or turn.source is None:
+        # Settled before lost calls were recorded: only the journal says what it cost us.
+        return
+    cost = cost_to_us(turn.price, turn.usage, turn.source, turn.lost)
+    if turn.provider_cost != cost:
+        findings.add(
+            Check.RESERVATION, subject, f"It cost us {turn.provider_cost}; its tokens and its price come to {cost}."
         )
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from services.billing import sql
+from services.billing import rows, sql
 from services.billing.domain import GrantCredit, OpenWallet, Release, Reserve, Result, Settle
 from services.billing.ports import StoreError
 from services.billing.prices import PriceBook
@@ -48,7 +48,7 @@ def done(outcome: Result | ServiceError) -> Result:
 async def test_what_is_written_is_read_back_as_it_was(pool: Pool) -> None:
     first, second = PostgresLedger(pool), PostgresLedger(pool)
     await first.apply([GrantCredit("u", "g", 1_000, "why"), reserve("a"), reserve("b"), reserve("c")], now())
-    settle = Settle("u", "a", Usage(90, 20, 30), "cancelled")
+    settle = Settle("u", "a", Usage(90, 20, 30), "cancelled", lost=Usage(80, 2, 1))
     outcomes = [done(o) for o in await first.apply([settle, Release("u", "b")], now())]
     assert [outcome.amount for outcome in outcomes] == [95, 0]
     again = await second.apply(
@@ -64,6 +64,9 @@ async def test_what_is_written_is_read_back_as_it_was(pool: Pool) -> None:
     wallet = await second.wallet("u")
     assert wallet is not None
     assert (wallet.balance, wallet.reserved) == (905, 100)
+    stored = {turn["request_id"]: rows.reservation(turn) for turn in await pool.fetch("SELECT * FROM reservations")}
+    assert (stored["a"].usage, stored["a"].lost) == (Usage(90, 20, 30), Usage(80, 2, 1))
+    assert (stored["b"].lost, stored["c"].lost) == (None, None)
 
 
 async def test_a_request_that_two_processes_receive_at_once_happens_once(pool: Pool) -> None:
@@ -130,6 +133,8 @@ async def test_a_server_that_is_away_is_told_from_a_bad_write(pool: Pool) -> Non
         "INSERT INTO transfers (debit_account, credit_account, amount_micros, kind, user_id, request_id,"
         " chain_id, position, sha256) VALUES ('promotions', 'wallet:u', 0, 'grant', 'u', 'zero', 1, 99, '')",
         "UPDATE reservations SET state = 'reversed', closed_at = now()",
+        "UPDATE reservations SET lost_input_tokens = 1",
+        "UPDATE reservations SET lost_input_tokens = 1, lost_cached_tokens = 2, lost_output_tokens = 0",
         "UPDATE chains SET sha256 = ''",
     ],
 )

@@ -81,6 +81,9 @@ def converted(request: Message) -> object:
         (settle(usage=usage(input_tokens=-1)), {"usage.input_tokens"}),
         (settle(usage=usage(output_tokens=10_000_001)), {"usage.output_tokens"}),
         (settle(usage=usage(input_tokens=1, cached_input_tokens=2)), {"usage.cached_input_tokens"}),
+        (settle(lost=usage(input_tokens=-1)), {"lost.input_tokens"}),
+        (settle(lost=usage(output_tokens=10_000_001)), {"lost.output_tokens"}),
+        (settle(lost=usage(input_tokens=1, cached_input_tokens=2)), {"lost.cached_input_tokens"}),
         (settle(outcome=99), {"outcome"}),
         (billing_pb2.ReleaseRequest(), {"request_id", "user_id"}),
     ],
@@ -101,6 +104,8 @@ def test_what_fits_becomes_an_operation() -> None:
     used = usage(input_tokens=5, cached_input_tokens=5, output_tokens=6)
     cancelled = settle(usage=used, outcome=billing_pb2.TURN_OUTCOME_CANCELLED)
     assert converted(cancelled) == Settle("u", "r", Usage(5, 6, 5), "cancelled")
+    lost = settle(usage=used, lost=usage(input_tokens=7, output_tokens=1))
+    assert converted(lost) == Settle("u", "r", Usage(5, 6, 5), "unspecified", lost=Usage(7, 1))
     assert converted(billing_pb2.ReleaseRequest(request_id="r", user_id="u")) == Release("u", "r")
 
 

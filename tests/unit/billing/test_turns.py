@@ -1,9 +1,11 @@
 """What a turn costs its user and us, and giving it back."""
 
+import hashlib
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from services.billing.domain import (
     PROVIDER_COST,
@@ -22,7 +24,7 @@ from services.billing.domain import (
     State,
     Transfer,
 )
-from services.billing.pricing import Price, Usage
+from services.billing.pricing import NOTHING_USED, Price, Usage
 from services.runtime.errors import ServiceError
 from tests.fakes.ledger_store import MemoryLedger
 from tests.ledger.books import assert_sound
@@ -32,6 +34,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 # A micro-yuan a token in, two out; half of it for cached input; half as much again for us.
 PRICE = Price(1_000_000, 500_000, 2_000_000, 5_000, 1_000_000)
 OURS = Price(1_000_000, 500_000, 2_000_000, 5_000, 1_000_000, own_model=True)
+
+# What a settlement of 80 tokens in and 20 out was hashed as before lost calls were told.
+SETTLED_BEFORE = hashlib.sha256(b"settle\n80\n0\n20\ncompleted\nmodel").digest()
 
 
 def turn(*endings: Operation, price: Price = PRICE, credit: int = 10_000) -> MemoryLedger:
@@ -49,8 +54,8 @@ def ended(store: MemoryLedger, operation: Operation) -> Result | ServiceError:
     return outcome
 
 
-def settle(usage: Usage, source: Source = Source.MODEL) -> Settle:
-    return Settle("u", "r", usage, "completed", source)
+def settle(usage: Usage, source: Source = Source.MODEL, lost: Usage = NOTHING_USED) -> Settle:
+    return Settle("u", "r", usage, "completed", source, lost)
 
 
 def test_what_a_turn_cost_us_is_booked_beside_what_it_paid() -> None:
@@ -70,6 +75,38 @@ def test_an_answer_from_the_cache_or_of_our_own_model_is_paid_for_and_costs_us_n
     store = turn(settle(Usage(80, 20), source), price=price)
     assert [transfer.kind for transfer in store.journal] == [Kind.GRANT, Kind.TURN]
     assert (store.reservations["u", "r"].charged, store.reservations["u", "r"].provider_cost) == (180, 0)
+
+
+@pytest.mark.parametrize(
+    ("price", "source", "cost"),
+    [(PRICE, Source.MODEL, 120 + 80), (PRICE, Source.CACHE, 80), (OURS, Source.MODEL, 0)],
+)
+def test_a_call_that_was_given_up_costs_us_and_not_the_user(price: Price, source: Source, cost: int) -> None:
+    store = turn(settle(Usage(80, 20), source, lost=Usage(80, 0)), price=price)
+    assert (store.reservations["u", "r"].charged, store.reservations["u", "r"].provider_cost) == (180, cost)
+    assert store.reservations["u", "r"].lost == Usage(80, 0)
+    assert [t.amount for t in store.journal if t.kind is Kind.COST] == ([cost] if cost else [])
+    assert_sound(store.books())
+
+
+def test_what_was_lost_is_a_part_of_what_is_asked_only_where_something_was() -> None:
+    assert settle(Usage(80, 20)).sha256 == settle(Usage(80, 20), lost=Usage(0, 0)).sha256 == SETTLED_BEFORE
+    store = turn(settle(Usage(80, 20), lost=Usage(80, 0)))
+    again = ended(store, settle(Usage(80, 20), lost=Usage(80, 0)))
+    assert isinstance(again, Result)
+    assert not again.fresh
+    other = ended(store, settle(Usage(80, 20), lost=Usage(160, 0)))
+    assert isinstance(other, ServiceError)
+    assert other.wire_reason == "REQUEST_CONFLICT"
+
+
+@given(prices, usages(), usages(), st.sampled_from(Source))
+def test_lost_calls_never_change_what_a_turn_is_charged(price: Price, used: Usage, lost: Usage, source: Source) -> None:
+    ledgers = [turn(settle(used, source, lost=some), price=price, credit=10**12) for some in (Usage(0, 0), lost)]
+    without, with_lost = (ledger.reservations["u", "r"] for ledger in ledgers)
+    assert with_lost.charged == without.charged
+    assert (with_lost.provider_cost or 0) - (without.provider_cost or 0) == price.provider_cost(lost)
+    assert ledgers[0].wallets == ledgers[1].wallets
 
 
 def test_the_same_usage_from_another_source_is_another_settlement() -> None:

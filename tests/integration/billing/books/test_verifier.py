@@ -6,7 +6,8 @@ import pytest
 
 from services.billing.books.domain import Check, Verification
 from services.billing.books.verifier import Verifier
-from services.billing.domain import GrantCredit, OpenWallet
+from services.billing.domain import GrantCredit, OpenWallet, Settle, Source
+from services.billing.pricing import Usage
 from services.runtime.errors import UnavailableError
 from tests.integration.billing.books.conftest import History, Pool
 
@@ -88,6 +89,9 @@ async def test_a_ledger_with_some_history_is_clean_and_adds_up_to_zero(history: 
         (Check.RESERVATION, "UPDATE reservations SET used_output_tokens = 1 WHERE request_id = 't0'"),
         (Check.RESERVATION, "UPDATE reservations SET used_input_tokens = NULL WHERE request_id = 't0'"),
         (Check.RESERVATION, "UPDATE reservations SET cny_micros_per_usd = 7100000 WHERE request_id = 't0'"),
+        (Check.RESERVATION, "UPDATE reservations SET lost_input_tokens = 7 WHERE request_id = 't2'"),
+        (Check.RESERVATION, "UPDATE reservations SET source = 'cache' WHERE request_id = 't0'"),
+        (Check.RESERVATION, "UPDATE reservations SET own_model = true WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET charged_micros = charged_micros - 1 WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET provider_cost_micros = 0 WHERE request_id = 't0'"),
         (Check.RECORD, "UPDATE reservations SET state = 'settled' WHERE state = 'reversed'"),
@@ -103,6 +107,18 @@ async def test_tampering_is_found_and_named(history: History, check: Check, stat
     found = await verified(history.pool)
     assert check in {finding.check for finding in found.findings}, found.findings
     assert all(finding.subject and finding.message.endswith((".", "?")) for finding in found.findings)
+
+
+async def test_a_call_that_was_given_up_is_proved_from_what_is_stored(history: History) -> None:
+    await history.write(Settle("ann", "t5", Usage(500, 100), "completed", Source.CACHE, lost=Usage(500, 0)))
+    found = await verified(history.pool)
+    assert found.findings == ()
+    assert found.balances["provider_cost"] == -(2_320 + 500)
+    await tamper(
+        history.pool,
+        "UPDATE reservations SET provider_cost_micros = 0, lost_input_tokens = 0 WHERE request_id = 't5'",
+    )
+    assert {finding.check for finding in (await verified(history.pool)).findings} == {Check.RECORD}
 
 
 async def test_a_chain_that_vanished_whole_is_missed_in_wallets_and_records(history: History) -> None:

@@ -18,6 +18,7 @@ from services.billing.domain import (
     REVENUE,
     Kind,
     Reservation,
+    Source,
     State,
     Transfer,
     wallet_account,
@@ -150,6 +151,19 @@ def test_a_turn_that_was_charged_what_it_used_is_clean(turn: Reservation) -> Non
 @given(charged_turns(), st.integers(-(10**9), 10**9).filter(bool))
 def test_a_micro_yuan_more_or_less_than_a_turn_used_is_found(turn: Reservation, more: int) -> None:
     assert found_in(replace(turn, charged=(turn.charged or 0) + more)) == [Check.RESERVATION]
+
+
+@given(charged_turns(), st.sampled_from(Source), tokens, st.integers(-(10**9), 10**9).filter(bool))
+def test_a_cost_of_ours_that_its_tokens_do_not_come_to_is_found(
+    turn: Reservation, source: Source, lost: int, more: int
+) -> None:
+    answer = 0 if source is Source.CACHE or turn.usage is None else turn.price.provider_cost(turn.usage)
+    cost = answer + turn.price.provider_cost(Usage(lost, 0))
+    known = replace(turn, source=source, lost=Usage(lost, 0), provider_cost=cost)
+    assert found_in(known) == []
+    assert found_in(replace(known, provider_cost=cost + more)) == [Check.RESERVATION]
+    # Of what was settled before lost calls were recorded, only the journal can say what it cost.
+    assert found_in(replace(known, lost=None, provider_cost=cost + more)) == []
 
 
 @given(charged_turns())

@@ -31,7 +31,7 @@ class _AnswerSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerSo
     ANSWER_SOURCE_MODEL: _AnswerSource.ValueType  # 1
     """The same."""
     ANSWER_SOURCE_CACHE: _AnswerSource.ValueType  # 2
-    """The answer cache: no provider was asked, so it cost us nothing."""
+    """The answer cache: no provider was asked for it, so it cost us nothing."""
 
 class AnswerSource(_AnswerSource, metaclass=_AnswerSourceEnumTypeWrapper):
     """Who wrote an answer: what decides what it cost us."""
@@ -41,7 +41,7 @@ ANSWER_SOURCE_UNSPECIFIED: AnswerSource.ValueType  # 0
 ANSWER_SOURCE_MODEL: AnswerSource.ValueType  # 1
 """The same."""
 ANSWER_SOURCE_CACHE: AnswerSource.ValueType  # 2
-"""The answer cache: no provider was asked, so it cost us nothing."""
+"""The answer cache: no provider was asked for it, so it cost us nothing."""
 Global___AnswerSource: _TypeAlias = AnswerSource  # noqa: Y015
 
 class _TurnOutcome:
@@ -421,6 +421,7 @@ class SettleRequest(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn. Required."""
     user_id: _builtins.str
@@ -433,6 +434,10 @@ class SettleRequest(_message.Message):
     def usage(self) -> Global___Usage:
         """What it used. Required."""
 
+    @_builtins.property
+    def lost(self) -> Global___Usage:
+        """Tokens of calls for this turn that were given up: a cost of ours, which the user does not pay. Absent: none."""
+
     def __init__(
         self,
         *,
@@ -441,10 +446,11 @@ class SettleRequest(_message.Message):
         usage: Global___Usage | None = ...,
         outcome: Global___TurnOutcome.ValueType = ...,
         source: Global___AnswerSource.ValueType = ...,
+        lost: Global___Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lost", b"lost", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "request_id", b"request_id", "source", b"source", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost", b"lost", "outcome", b"outcome", "request_id", b"request_id", "source", b"source", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
