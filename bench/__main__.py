@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,7 +67,8 @@ class Scale:
         idle = Window("idle", direct=False, seconds=self.idle_s, directive=_IDLE)
         realistic = [Window("realistic", direct=False, seconds=self.realistic_s, qps=rate) for rate in self.rates]
         burst = Window("burst", direct=False, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST)
-        return [*baselines, warm_up, idle, *realistic, burst]
+        hits = replace(burst, shape="hits", alike=True)
+        return [*baselines, warm_up, idle, *realistic, burst, hits]
 
 
 async def log_in(gateway_url: str, count: int) -> list[str]:
@@ -126,7 +127,7 @@ async def run(scale: Scale, users: int) -> bool:
         "added_first_content_ms": {
             f"{m.window.shape} {m.window.qps or ''}".strip(): report.added_ms(m, baselines[m.window.shape])
             for m in results
-            if not m.window.direct
+            if not m.window.direct and m.window.shape in baselines
         },
     }
     report.write(_RESULTS, content)

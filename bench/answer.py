@@ -23,6 +23,8 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    reasoning: tuple[str, ...] = ()
+    tool: str | None = None
 
     @property
     def usage(self) -> dict[str, object]:
@@ -32,16 +34,25 @@ class Answer:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
-            "completion_tokens_details": {"reasoning_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": sum(map(len, self.reasoning))},
         }
 
 
 def compose(
-    behaviour: Behaviour, messages: Sequence[Mapping[str, object]], max_tokens: int | None, seed: int
+    behaviour: Behaviour,
+    messages: Sequence[Mapping[str, object]],
+    max_tokens: int | None,
+    seed: int,
+    body: Mapping[str, object] | None = None,
 ) -> Answer:
-    """The answer to `messages`; a character counts as a token, and `max_tokens` cuts it short."""
-    deltas = _deltas(behaviour, messages, seed)
-    finish_reason = "stop"
+    """The answer to `messages`; a character counts as a token, and `max_tokens` cuts it short.
+
+    `body` is the whole request, for a behaviour that repeats it.
+    """
+    echoed = body if behaviour.echo_body else messages if behaviour.echo else None
+    deltas = _deltas(behaviour, echoed, seed)
+    reasoning = _parts(behaviour.reasoning or "")
+    finish_reason = "stop" if behaviour.tool is None else "tool_calls"
     if max_tokens is not None and sum(map(len, deltas)) > max_tokens:
         deltas, finish_reason = _shortened(deltas, max_tokens), "length"
     prompt = behaviour.prompt_tokens
@@ -50,18 +61,24 @@ def compose(
         deltas=deltas,
         finish_reason=finish_reason,
         prompt_tokens=sum(len(text_of(m.get("content"))) for m in messages) if prompt is None else prompt,
-        completion_tokens=sum(map(len, deltas)) if written is None else written,
+        completion_tokens=sum(map(len, deltas + reasoning)) if written is None else written,
         cached_tokens=behaviour.cached_tokens or 0,
+        reasoning=reasoning,
+        tool=behaviour.tool,
     )
 
 
-def _deltas(behaviour: Behaviour, messages: Sequence[Mapping[str, object]], seed: int) -> tuple[str, ...]:
-    if behaviour.echo:
-        text = json.dumps(messages, ensure_ascii=False)
+def _deltas(behaviour: Behaviour, echoed: object, seed: int) -> tuple[str, ...]:
+    if echoed is not None:
+        text = json.dumps(echoed, ensure_ascii=False)
         return tuple(text[i : i + 8] for i in range(0, len(text), 8))
     if behaviour.text is not None:
-        return tuple(part for part in behaviour.text.split("|") if part)
+        return _parts(behaviour.text)
     return passage(behaviour.deltas, seed)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split("|") if part)
 
 
 @functools.lru_cache(maxsize=256)
@@ -116,6 +133,16 @@ class ChunkWriter:
     def content(self, delta: str) -> bytes:
         """The event of one delta."""
         return self._choice + _content(delta) + self._tail
+
+    def reasoning(self, delta: str) -> bytes:
+        """The event of one delta of what the model thinks."""
+        return self._choice + _json({"reasoning_content": delta}) + self._tail
+
+    def tool_call(self, name: str) -> list[bytes]:
+        """The events of a call of a function, with arguments that come in pieces."""
+        first = {"index": 0, "id": "call_simulated", "type": "function", "function": {"name": name, "arguments": ""}}
+        more = [{"index": 0, "function": {"arguments": part}} for part in ('{"city"', ': "长', '沙"}')]
+        return [self._choice + _json({"tool_calls": [call]}) + self._tail for call in (first, *more)]
 
     def finish(self, reason: str) -> bytes:
         """The event that says why the answer ended."""

@@ -1,12 +1,12 @@
 """What the simulated provider should do with one request, read from the question itself.
 
-A question may carry one directive, `[[sim deltas=8 first_ms=0 status=500]]`. It travels through the whole mesh
+A question may carry a directive, `[[sim deltas=8 first_ms=0 status=500]]`. It travels through the whole mesh
 as ordinary text, so a test can ask the provider for any behaviour without a side channel. README.md lists the
-keys.
+keys. Where there are several providers, a directive may be for one of them alone: `[[sim only=a status=500]]`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 _DIRECTIVE = re.compile(r"\[\[sim(?P<body>(?:\s[^\]]*)?)\]\]")
@@ -26,10 +26,12 @@ class Behaviour:
 
     `text` fixes the answer; a `|` in it marks where one delta ends and the next begins. `cut_after` drops the
     connection and `stall_after` goes silent after that many deltas. `status` other than 200 answers that error
-    at once, with `retry_after_s` in its Retry-After header. `echo` answers the received messages as JSON. The
-    token counts replace the simulated usage figures (one character, one token).
+    at once, with `retry_after_s` in its Retry-After header. `echo` answers the received messages as JSON,
+    `echo_body` the whole request. The token counts replace the simulated usage figures (one character, one token).
+    `only` is the provider, or the key, that this is for; None for all.
 
-    Of a stream alone: `crlf` ends lines with two bytes; `comments` puts a comment and an event name before each
+    Of a stream alone: `reasoning` comes before the text, cut likewise, and a call of the function `tool` after it;
+    `crlf` ends lines with two bytes; `comments` puts a comment and an event name before each
     event; `piece_bytes` sends the bytes in pieces of that size, whatever they cut; `torn` lets `cut_after` drop
     the connection in the middle of the next event; `bad_json` ends the answer with an event that is no JSON;
     `done_twice`, `no_done` and `no_finish` repeat or leave out the ends that the protocol wants.
@@ -45,6 +47,10 @@ class Behaviour:
     stall_after: int | None = None
     no_usage: bool = False
     echo: bool = False
+    echo_body: bool = False
+    only: str | None = None
+    reasoning: str | None = None
+    tool: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
@@ -69,21 +75,27 @@ class Behaviour:
 
 
 _FLAGS = frozenset(f.name for f in fields(Behaviour) if f.type is bool)
+_TEXTS = frozenset({"text", "only", "reasoning", "tool"})
 _ALIASES = {"retry_after": "retry_after_s", "first_token_ms": "first_ms"}
 _KEYS = frozenset(f.name for f in fields(Behaviour)) | frozenset(_ALIASES)
 
 
-def behaviour_of(question: str, default: Behaviour) -> Behaviour:
-    """`default` as changed by the first directive in `question`.
+def behaviour_of(question: str, default: Behaviour, names: Collection[str] = ()) -> Behaviour:
+    """`default` as changed by the first directive in `question` that is for everybody, or for one of `names`.
 
     Raises:
         DirectiveError: a key is unknown, or its value is missing or out of range.
     """
-    found = _DIRECTIVE.search(question)
-    if found is None:
-        return default
+    for found in _DIRECTIVE.finditer(question):
+        changes = _changes(found["body"].rstrip())
+        if changes.get("only") in (None, *names):
+            # The keys were checked against the fields, and each value against its field's type.
+            return replace(default, **changes)  # type: ignore[arg-type]  # a mapping cannot carry a type per key
+    return default
+
+
+def _changes(body: str) -> dict[str, int | bool | str]:
     changes: dict[str, int | bool | str] = {}
-    body = found["body"].rstrip()
     at = 0
     while at < len(body):
         pair = _PAIR.match(body, at)
@@ -92,8 +104,7 @@ def behaviour_of(question: str, default: Behaviour) -> Behaviour:
         at = pair.end()
         key = _ALIASES.get(pair["key"], pair["key"])
         changes[key] = _value(key, pair["quoted"] if pair["quoted"] is not None else pair["plain"])
-    # The keys were checked against the fields, and each value against its field's type.
-    return replace(default, **changes)  # type: ignore[arg-type]  # a mapping cannot carry a type per key
+    return changes
 
 
 def _value(key: str, raw: str | None) -> int | bool | str:
@@ -105,7 +116,7 @@ def _value(key: str, raw: str | None) -> int | bool | str:
         return True
     if raw is None:
         raise DirectiveError(f"{key} needs a value: write {key}=…")
-    if key == "text":
+    if key in _TEXTS:
         return raw
     limit = _LIMITS.get(key, _DEFAULT_LIMIT)
     if not (raw.isascii() and raw.isdigit()) or len(raw) > 10 or int(raw) > limit:

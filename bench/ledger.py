@@ -23,7 +23,7 @@ from sandbox.processes import PartError
 from sandbox.state import State
 from services.chat.clients import WalletClient
 from services.chat.domain import Model, Options, Outcome, Question, Usage
-from services.chat.ports import Wallet
+from services.chat.ports import Bill, Wallet
 from services.runtime.channels import Peer
 from services.runtime.trace import Telemetry
 
@@ -101,7 +101,7 @@ class Driver:
         begin = time.perf_counter()
         await self._wallet.reserve(question, _MODEL, *_RESERVED_TOKENS)
         reserved = time.perf_counter()
-        await self._wallet.settle(question, _USED, Outcome.COMPLETED)
+        await self._wallet.settle(Bill(user, request_id, _USED, Outcome.COMPLETED))
         latencies.reserve_ms.append((reserved - begin) * 1000)
         latencies.settle_ms.append((time.perf_counter() - reserved) * 1000)
 

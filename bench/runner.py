@@ -21,7 +21,10 @@ class WindowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One measurement. `direct` asks the provider itself; `shape` names what may be compared with each other."""
+    """One measurement. `direct` asks the provider itself; `shape` names what may be compared with each other.
+
+    Every question is another one unless they are `alike`: then the answer cache has the answer.
+    """
 
     shape: str
     direct: bool
@@ -29,6 +32,7 @@ class Window:
     qps: float | None = None
     concurrency: int | None = None
     directive: str = ""
+    alike: bool = False
 
     @property
     def mode(self) -> str:
@@ -133,6 +137,7 @@ class Runner:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bench.load", *given),
             *(item for key in side.api_keys for item in ("--api-key", key)),
+            *(("--same-question",) if window.alike else ()),
             cwd=_ROOT,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is for this process, which then ends that one

@@ -36,6 +36,7 @@ class Request:
     stream: bool
     include_usage: bool
     max_tokens: int | None
+    body: dict[str, object]
 
 
 class RequestError(ValueError):
@@ -64,6 +65,7 @@ def read_request(body: bytes) -> Request:
         stream=fields.get("stream") is True,
         include_usage=bool((fields.get("stream_options") or {}).get("include_usage")),
         max_tokens=limit if isinstance(limit, int) else None,
+        body=fields,
     )
 
 
@@ -75,24 +77,30 @@ class Delivery:
     """
 
     def __init__(
-        self, transport: asyncio.WriteTransport, writer: ChunkWriter, wire: Wire, behaviour: Behaviour
+        self,
+        transport: asyncio.WriteTransport,
+        writer: ChunkWriter,
+        wire: Wire,
+        behaviour: Behaviour,
+        reasoning: Sequence[str],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._writer = writer
         self._wire = wire
+        self._beginning = [writer.role(), *map(writer.reasoning, reasoning)]
         self._first_due = self._loop.time() + behaviour.first_ms / 1000
         self._interval_s = behaviour.interval_ms / 1000
         self._timer: asyncio.TimerHandle | None = None
 
     async def send(self, deltas: Sequence[str], ending: Sequence[bytes], sighting: Sighting) -> None:
-        """Sends the role, `deltas` at their times, and `ending` right behind the last one."""
+        """Sends the role and the reasoning, `deltas` at their times, and `ending` right behind the last one."""
         done = self._loop.create_future()
 
         def emit() -> None:
             if self._transport.is_closing():
                 return  # the client has left, which is about to cancel this
-            events = [] if sighting.deltas_sent else [self._writer.role()]
+            events = [] if sighting.deltas_sent else [*self._beginning]
             now = self._loop.time() + 0.0005  # timers have a resolution of a millisecond
             while sighting.deltas_sent < len(deltas) and self._due(sighting.deltas_sent) <= now:
                 events.append(self._writer.content(deltas[sighting.deltas_sent]))
@@ -129,8 +137,10 @@ class Delivery:
 class Simulator:
     """The provider's HTTP handlers."""
 
-    def __init__(self, default: Behaviour, seed: int, seen: Seen) -> None:
+    def __init__(self, default: Behaviour, seed: int, seen: Seen, name: str, models: Sequence[str]) -> None:
         self._default = default
+        self._name = name
+        self._listed = models
         self._seed = seed
         self._seen = seen
 
@@ -143,8 +153,10 @@ class Simulator:
         return app
 
     async def _models(self, _: web.Request) -> web.Response:
-        model = {"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "bench"}
-        return web.json_response({"object": "list", "data": [model]})
+        listed = [
+            {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "bench"} for model in self._listed
+        ]
+        return web.json_response({"object": "list", "data": listed})
 
     async def _stats(self, _: web.Request) -> web.Response:
         return web.json_response(self._seen.stats())
@@ -152,7 +164,7 @@ class Simulator:
     async def _chat(self, http: web.Request) -> web.StreamResponse:
         try:
             request = read_request(await http.read())
-            behaviour = behaviour_of(last_user_text(request.messages), self._default)
+            behaviour = behaviour_of(last_user_text(request.messages), self._default, (self._name, _key_name(http)))
         except (RequestError, DirectiveError) as error:
             return web.json_response(error_body(400, str(error)), status=400)
         headers = {name.lower(): value for name, value in http.headers.items()}
@@ -174,7 +186,7 @@ class Simulator:
             await asyncio.sleep(behaviour.first_ms / 1000 if behaviour.first_ms != self._default.first_ms else 0)
             sighting.status = behaviour.status
             return _refusal(behaviour)
-        answer = compose(behaviour, request.messages, request.max_tokens, self._seed)
+        answer = compose(behaviour, request.messages, request.max_tokens, self._seed, request.body)
         if request.stream:
             return await self._stream(http, request, behaviour, answer, sighting)
         pauses = behaviour.interval_ms * max(len(answer.deltas) - 1, 0)
@@ -199,13 +211,18 @@ class Simulator:
         usage = request.include_usage and not behaviour.no_usage
         writer = ChunkWriter(_id_of(sighting), int(time.time()), request.model, usage)
         wire = Wire(behaviour)
-        delivery = Delivery(transport, writer, wire, behaviour)
+        delivery = Delivery(transport, writer, wire, behaviour, answer.reasoning)
         if behaviour.halts:
             await delivery.send(answer.deltas[: behaviour.halts_after], [], sighting)
             if behaviour.torn:
                 delivery.tear(answer.deltas[-1])
             await self._halt(http, behaviour, sighting)
-        ending = wire.ending(writer.finish(answer.finish_reason), [writer.usage(answer)] if usage else [], DONE)
+        ending = wire.ending(
+            writer.tool_call(answer.tool) if answer.tool else [],
+            writer.finish(answer.finish_reason),
+            [writer.usage(answer)] if usage else [],
+            DONE,
+        )
         await delivery.send(answer.deltas, ending, sighting)
         await response.write_eof()
         return response
@@ -229,15 +246,20 @@ def _refusal(behaviour: Behaviour) -> web.Response:
     )
 
 
+def _key_name(http: web.Request) -> str:
+    """What stands behind the last dash of the API key, for directives that are for one key alone."""
+    return http.headers.get("Authorization", "").rpartition("-")[2]
+
+
 def _id_of(sighting: Sighting) -> str:
     return f"chatcmpl-sim{id(sighting):x}{int(sighting.started_at * 1e6):x}"
 
 
-async def serve(port: int, default: Behaviour, seed: int, until_stdin_closes: bool) -> None:
+async def serve(simulator: Simulator, port: int, until_stdin_closes: bool) -> None:
     """Serves on 127.0.0.1 until SIGTERM, SIGINT or, when asked, the end of standard input."""
     # A handler is cancelled as soon as its client leaves: that is how a cancelled answer is noticed.
     runner = web.AppRunner(
-        Simulator(default, seed, Seen()).application(),
+        simulator.application(),
         handler_cancellation=True,
         access_log=None,
         keepalive_timeout=_KEEPALIVE_S,
@@ -265,10 +287,13 @@ def main() -> None:
     parser.add_argument("--interval-ms", type=int, default=usual.interval_ms)
     parser.add_argument("--deltas", type=int, default=usual.deltas)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--name", default="", help="what directives that are for one provider alone call this one")
+    parser.add_argument("--models", default=MODEL, help="what it lists, with commas between; it answers to any name")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end together with whoever started it")
     options = parser.parse_args()
     default = Behaviour(options.deltas, options.first_token_ms, options.interval_ms)
-    uvloop.run(serve(options.port, default, options.seed, options.until_stdin_closes))
+    simulator = Simulator(default, options.seed, Seen(), options.name, options.models.split(","))
+    uvloop.run(serve(simulator, options.port, options.until_stdin_closes))
 
 
 if __name__ == "__main__":

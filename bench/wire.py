@@ -46,10 +46,10 @@ class Wire:
         wide = next((index for index, byte in enumerate(event) if byte >= 0x80), None)
         return framed(event[: len(event) // 2 if wide is None else wide + 1])
 
-    def ending(self, finish: bytes, usage: Sequence[bytes], done: bytes) -> list[bytes]:
-        """The last events, less or more than they should be."""
+    def ending(self, last: Sequence[bytes], finish: bytes, usage: Sequence[bytes], done: bytes) -> list[bytes]:
+        """The events behind the text, less or more than they should be."""
         behaviour = self._behaviour
-        events = [] if behaviour.no_finish else [finish]
+        events = [*last] if behaviour.no_finish else [*last, finish]
         events += usage
         if behaviour.bad_json:
             events.insert(0, _BROKEN_JSON)

@@ -1,8 +1,9 @@
 """The whole mesh: the outside, then the four services, each a process of its own."""
 
 import asyncio
+import re
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TypeVar
@@ -71,7 +72,13 @@ _NEEDS = {
         "MODERATION_TARGET",
         "BILLING_TARGET",
         "MODELS_FILE",
+        "UPSTREAMS_FILE",
         "TURN_TIMEOUT_S",
+        "DISCONNECT_GRACE_S",
+        "STREAM_TTL_S",
+        "ANSWER_CACHE_TTL_S",
+        "ANSWER_CACHE_CHARGE",
+        "SUMMARIES",
         "UPSTREAM_SILENCE_TIMEOUT_S",
     ),
     "gateway": (
@@ -92,6 +99,9 @@ _NEEDS = {
         "CALLBACKS_MAX",
     ),
 }
+
+# Where a file of providers names a variable.
+_REFERENCE = re.compile(r'"env:([A-Za-z_][A-Za-z0-9_]*)"')
 
 # Every service is given these.
 _SHARED = ("LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DRAIN_S")
@@ -154,8 +164,8 @@ class Mesh:
 
     @property
     def local_model(self) -> str | None:
-        """The name of the sandbox's own model; None when another answers."""
-        if self._given.get("OPENAI_BASE_URL"):
+        """The name of the sandbox's own model; None when others may answer."""
+        if self._given.get("OPENAI_BASE_URL") or self._given.get("UPSTREAMS_FILE"):
             return None
         file = self._given.get("LOCAL_MODEL")
         return model.name_of(Path(file) if file else None)
@@ -212,24 +222,51 @@ class Mesh:
         return part
 
     async def _service(self, name: str) -> None:
-        argv = [sys.executable, "-m", f"services.{name}"]
-        process = await Process.start(name, argv, log=self.state.log(name), env=self._service_env(name))
-        self._supervisor.adopt(_LAYERS[name], process)
-        if name == "gateway":
-            await self._supervisor.ready(process, lambda: parts.http_ok(f"{self.url}/readyz"))
-        else:
-            await self._supervisor.ready(process, lambda: _grpc_serving(self.env[f"{name.upper()}_TARGET"]))
+        env = self._service_env(name)
+        self.env[f"{name.upper()}_METRICS_PORT"] = env["METRICS_PORT"]
+        await self._launch(name, name, env)
         self._progress(name)
+
+    async def replica(self, service: str, name: str, **changes: str) -> str:
+        """Start another replica of a service, as `name`; answers its target, or its URL for the gateway.
+
+        Args:
+            service: Which.
+            name: What it is called here: its log, and `process(name)`.
+            changes: Variables that differ from those of the first replica.
+
+        Raises:
+            PartError: It did not come up.
+        """
+        port, metrics_port = free_ports(2)
+        own = {"HOST": HOST, "PORT": str(port), "METRICS_PORT": str(metrics_port), "SERVICE_INSTANCE": name}
+        await self._launch(service, name, self._service_env(service) | own | changes)
+        return f"http://{HOST}:{port}" if service == "gateway" else f"{HOST}:{port}"
+
+    async def _launch(self, service: str, name: str, env: Mapping[str, str]) -> None:
+        argv = [sys.executable, "-m", f"services.{service}"]
+        process = await Process.start(name, argv, log=self.state.log(name), env=env)
+        self._supervisor.adopt(_LAYERS[service], process)
+        host = env["HOST"] if env["HOST"] != "0.0.0.0" else HOST  # noqa: S104  # a comparison
+        if service == "gateway":
+            await self._supervisor.ready(process, lambda: parts.http_ok(f"http://{host}:{env['PORT']}/readyz"))
+        else:
+            await self._supervisor.ready(process, lambda: _grpc_serving(f"{host}:{env['PORT']}"))
 
     def _service_env(self, name: str) -> dict[str, str]:
         known = {**self._given, **self.env}
-        env = minimal_env() | {key: known[key] for key in (*_NEEDS[name], *_SHARED) if known.get(key)}
-        metrics = self.env[f"{name.upper()}_METRICS_PORT"] = str(self._ports[f"{name} metrics"])
+        needs = (*_NEEDS[name], *_SHARED, *(self._upstream_variables() if name == "chat" else ()))
+        env = minimal_env() | {key: known[key] for key in needs if known.get(key)}
         env.setdefault("DRAIN_S", _DRAIN_S)
-        env |= {"HOST": HOST, "METRICS_PORT": metrics, "SERVICE_INSTANCE": f"{name}-laptop"}
+        env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
         if name == "gateway":
             return env | {"HOST": self._host, "PORT": str(self._port)}
-        return env | {"PORT": known[f"{name.upper()}_TARGET"].rsplit(":", 1)[1]}
+        return env | {"HOST": HOST, "PORT": known[f"{name.upper()}_TARGET"].rsplit(":", 1)[1]}
+
+    def _upstream_variables(self) -> Sequence[str]:
+        """The variables that `UPSTREAMS_FILE` refers to; whether it makes sense is for the service to say."""
+        file = Path(self._given.get("UPSTREAMS_FILE", ""))
+        return _REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else ()
 
     async def _developer_key(self) -> str:
         """The key of earlier runs while it works, else a new one with credit."""

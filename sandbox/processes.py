@@ -114,6 +114,10 @@ class Process:
                 self._process.kill()
         await self._process.wait()
 
+    def kill(self) -> None:
+        """End the child without a word, as a power cut does."""
+        self._process.kill()
+
     def _complaint(self, what: str) -> str:
         return f"{self.name} {what}: {last_line(self.log)} Its log is {self.log}; mend the cause and start again."
 

@@ -1,22 +1,40 @@
 """The chat service's composition root: the only place that builds its adapters."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import openai
+import asyncpg
 from queqiao.chat.v1 import chat_pb2_grpc
+from redis.asyncio import Redis
 
-from services.chat.catalogue import Catalogue, KnownModels
+from services.chat.answers.cache import Answers
+from services.chat.answers.store import TieredAnswerStore
 from services.chat.clients import ModerationClient, WalletClient
+from services.chat.closing import Closing
 from services.chat.config import ChatSettings
-from services.chat.memory import StoredMemory
-from services.chat.metrics import TurnMetrics
+from services.chat.conversations.asking import CheapModel
+from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.hot import HotWindows
+from services.chat.conversations.memory import StoredMemory
+from services.chat.conversations.summaries import NoSummaries, Summaries
+from services.chat.metrics import TurnMetrics, WatchedTurns
 from services.chat.pacing import Background, Pace
+from services.chat.quarantine import UsageQuarantine
 from services.chat.servicer import ChatServicer
+from services.chat.streams.desk import TurnDesk
+from services.chat.streams.log import RedisTurnLog
+from services.chat.streams.rescue import Rescue
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.turn import Turns
-from services.chat.upstream import OpenAIUpstream
+from services.chat.upstreams.app import open_upstreams, single_provider, upstream_settings
+from services.chat.upstreams.catalogue import Catalogue
+from services.chat.upstreams.known import KnownModels
+from services.chat.upstreams.settings import UpstreamSettings
+from services.runtime.channels import Peer
+from services.runtime.config import environment
 from services.runtime.errors import StartupError
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server, running
@@ -24,64 +42,129 @@ from services.runtime.redis import redis_client
 
 SERVICE = "queqiao.chat.v1.ChatService"
 
+# A replica that has been silent for so many seconds is dead.
+_DEAD_AFTER_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What this service stands on."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    redis: Redis
+    moderation: Peer
+    billing: Peer
+    background: Background
+
 
 @asynccontextmanager
 async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]:
     """Connect everything, serve, and close in reverse order."""
-    known = KnownModels.read(settings.models_file)
+    known, upstreams = KnownModels.read(settings.models_file), _upstreams(settings)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            postgres_pool(
-                settings.database_url.get_secret_value(),
-                schema="chat",
-                migrations=Path(__file__).with_name("migrations"),
-                connections_max=16,
-            )
+        outside = await _outside(stack, settings, runtime)
+        upstream = await stack.enter_async_context(
+            open_upstreams(upstreams, outside.redis, runtime.registry, runtime.telemetry.tracer("queqiao.chat"))
         )
-        redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
-        moderation = runtime.peer(
-            "moderation", settings.moderation_target, idempotent=("queqiao.moderation.v1.ModerationService",)
-        )
-        stack.push_async_callback(moderation.close)
-        billing = runtime.peer("billing", settings.billing_target, idempotent=("queqiao.billing.v1.BillingService",))
-        stack.push_async_callback(billing.close)
-        client = _openai_client(settings)
-        stack.push_async_callback(client.close)
-        # What is left to settle when the last call has ended is settled before the channels close.
-        background = Background()
-        stack.push_async_callback(background.drain)
-
-        upstream = OpenAIUpstream(client, runtime.telemetry.tracer("queqiao.chat"))
         catalogue = Catalogue(known, upstream)
         metrics = TurnMetrics(runtime.registry)
+        tokenizer = _tokenizer(known, settings)
+        wallet = WalletClient(outside.billing, turn_s_max=settings.turn_timeout_s)
+        moderation = ModerationClient(outside.moderation)
+        hot = HotWindows(
+            outside.redis, ttl_s=settings.hot_conversation_ttl_s, tokens_max=settings.hot_conversation_tokens_max
+        )
+        memory, conversations = StoredMemory(outside.pool, hot), Conversations(outside.pool, hot)
+        cheap = CheapModel(catalogue, upstream, moderation)
+        closing = Closing(
+            models=catalogue,
+            wallet=wallet,
+            memory=memory,
+            tokenizer=tokenizer,
+            quarantine=UsageQuarantine(outside.pool, outside.background, runtime.registry),
+            summaries=Summaries(outside.pool, hot, cheap.ask, outside.background)
+            if settings.summaries
+            else NoSummaries(),
+            cache_charge=settings.answer_cache_charge,
+        )
+        store = TieredAnswerStore(
+            outside.redis, ttl_s=settings.answer_cache_ttl_s, local_bytes_max=settings.answer_cache_bytes_max
+        )
         turns = Turns(
             models=catalogue,
-            memory=StoredMemory(pool, redis, ttl_s=settings.hot_conversation_ttl_s),
-            moderation=ModerationClient(moderation),
-            wallet=WalletClient(billing, turn_s_max=settings.turn_timeout_s),
+            memory=memory,
+            moderation=moderation,
+            wallet=wallet,
+            answers=Answers(store, metrics),
             upstream=upstream,
-            tokenizer=_tokenizer(known, settings),
+            tokenizer=tokenizer,
+            closing=closing,
             pace=Pace(),
-            background=background,
+            background=outside.background,
             metrics=metrics,
         )
+        desk = await _desk(stack, settings, outside, WatchedTurns(turns, metrics), closing)
         server = runtime.grpc_server()
-        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(turns, catalogue, metrics), server.grpc)
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(desk, catalogue, conversations), server.grpc)
         await stack.enter_async_context(running(catalogue.keep_fresh()))
+        await stack.enter_async_context(running(conversations.keep_purging(settings.purge_after_days)))
         await server.start(SERVICE)
         yield server
 
 
-def _openai_client(settings: ChatSettings) -> openai.AsyncOpenAI:
-    timeout = openai.Timeout(settings.upstream_silence_timeout_s, connect=settings.upstream_connect_timeout_s)
-    return openai.AsyncOpenAI(
-        base_url=settings.openai_base_url,
-        api_key=settings.openai_api_key.get_secret_value(),
-        http_client=openai.DefaultAioHttpClient(timeout=timeout),
-        timeout=timeout,
-        # Only before the first byte; after it an answer is never asked for twice. Two, because a provider may close
-        # idle connections unannounced (llama.cpp does), and the next one from the pool may be stale as well.
-        max_retries=2,
+async def _outside(stack: AsyncExitStack, settings: ChatSettings, runtime: Runtime) -> _Outside:
+    """Connect the stores and the peers."""
+    pool = await stack.enter_async_context(
+        postgres_pool(
+            settings.database_url.get_secret_value(),
+            schema="chat",
+            migrations=Path(__file__).with_name("migrations"),
+            connections_max=16,
+        )
+    )
+    redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    moderation = runtime.peer(
+        "moderation", settings.moderation_target, idempotent=("queqiao.moderation.v1.ModerationService",)
+    )
+    stack.push_async_callback(moderation.close)
+    billing = runtime.peer("billing", settings.billing_target, idempotent=("queqiao.billing.v1.BillingService",))
+    stack.push_async_callback(billing.close)
+    return _Outside(pool, redis, moderation, billing, Background())
+
+
+async def _desk(
+    stack: AsyncExitStack, settings: ChatSettings, outside: _Outside, turns: WatchedTurns, closing: Closing
+) -> TurnDesk:
+    """The desk of this replica. When the service stops, every turn ends, is settled and written down, in this order."""
+    replica = f"{settings.service_instance}-{secrets.token_hex(4)}"
+    log = RedisTurnLog(outside.redis, replica=replica, ttl_s=settings.stream_ttl_s)
+    desk = TurnDesk(turns, log, grace_s=settings.disconnect_grace_s, timeout_s=settings.turn_timeout_s)
+    rescue = Rescue(
+        outside.redis,
+        log,
+        closing.close_lost,
+        replica=replica,
+        stop=desk.stop_here,
+        dead_after_s=_DEAD_AFTER_S,
+    )
+    stack.push_async_callback(rescue.leave)
+    await stack.enter_async_context(running(rescue.run()))
+    stack.push_async_callback(log.flush)
+    stack.push_async_callback(outside.background.drain)
+    stack.push_async_callback(desk.drain)
+    return desk
+
+
+def _upstreams(settings: ChatSettings) -> UpstreamSettings:
+    return upstream_settings(
+        settings.upstreams_file,
+        environment(),
+        otherwise=single_provider(
+            settings.openai_base_url,
+            settings.openai_api_key,
+            connect_timeout_s=settings.upstream_connect_timeout_s,
+            silence_timeout_s=settings.upstream_silence_timeout_s,
+        ),
     )
 
 

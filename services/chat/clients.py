@@ -7,9 +7,11 @@ from google.rpc import status_pb2
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
-from services.chat import convert
-from services.chat.domain import InputCheck, Model, Outcome, Question, Screened, Usage, Verdict
+from services.chat.convert import peers
+from services.chat.domain import InputCheck, Model, Question, Screened, Verdict
 from services.chat.errors import UpstreamError
+from services.chat.ports import Bill
+from services.chat.texts import texts_of
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
@@ -57,7 +59,7 @@ class ModerationClient:
         request = moderation_pb2.CheckInputRequest(
             request_id=question.request_id, user_id=question.user_id, text=_written(question), openid=question.openid
         )
-        return convert.input_check(await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S))
+        return peers.input_check(await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S))
 
     async def review_input(self, question: Question) -> Verdict:
         """Judge the same by the remote layers."""
@@ -65,7 +67,7 @@ class ModerationClient:
             request_id=question.request_id, user_id=question.user_id, text=_written(question), openid=question.openid
         )
         response = await self._peer.unary(self._stub.ReviewInput, request, timeout_s=_REVIEW_TIMEOUT_S)
-        return convert.verdict(response.verdict)
+        return peers.verdict(response.verdict)
 
     async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
         """Judge a window, together with those of other answers.
@@ -96,16 +98,16 @@ class ModerationClient:
             referred=referred,
         )
         response = await self._peer.unary(self._stub.ReviewOutput, request, timeout_s=_REVIEW_TIMEOUT_S)
-        return convert.verdict(response.verdict)
+        return peers.verdict(response.verdict)
 
     async def _screen_all(self, windows: Sequence[moderation_pb2.OutputWindow]) -> Sequence[Screened]:
         response = await self._screening.send(moderation_pb2.ScreenOutputRequest(windows=windows))
-        return [convert.screened(result) for result in response.results]
+        return [peers.screened(result) for result in response.results]
 
 
 def _written(question: Question) -> str:
     # What a caller says that the assistant said is the caller's own text, too.
-    return "\n".join(message.content for message in question.messages)
+    return "\n".join([*(message.content for message in question.messages), *texts_of(question.options.extra_json)])
 
 
 class WalletClient:
@@ -141,9 +143,9 @@ class WalletClient:
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         """Set aside the worst case."""
         request = billing_pb2.ReserveRequest(
-            request_id=question.request_id,
+            request_id=question.ledger_id,
             user_id=question.user_id,
-            model=model.id,
+            model=model.price or model.id,
             input_tokens=input_tokens,
             max_output_tokens=max_output_tokens,
             ttl_s=self._ttl_s,
@@ -154,15 +156,9 @@ class WalletClient:
                 Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "This request_id is of a turn that is over: use a new one."
             )
 
-    async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
+    async def settle(self, bill: Bill) -> int:
         """Charge; tries again while billing is away, for the write is idempotent."""
-        request = billing_pb2.SettleRequest(
-            request_id=question.request_id,
-            user_id=question.user_id,
-            usage=convert.billed_usage(usage),
-            outcome=convert.OUTCOMES[outcome],
-        )
-        write = billing_pb2.LedgerWrite(settle=request)
+        write = billing_pb2.LedgerWrite(settle=peers.settle_request(bill))
         for attempt in range(_SETTLE_ATTEMPTS):
             try:
                 result = await self._write(write, patience_s=self._closing_patience_s)
@@ -174,9 +170,9 @@ class WalletClient:
                 return result.settle.charged_micros
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def release(self, question: Question) -> None:
+    async def release(self, user_id: str, ledger_id: str) -> None:
         """Give the reservation back; one that is left behind expires by itself."""
-        request = billing_pb2.ReleaseRequest(request_id=question.request_id, user_id=question.user_id)
+        request = billing_pb2.ReleaseRequest(request_id=ledger_id, user_id=user_id)
         await self._write(billing_pb2.LedgerWrite(release=request), patience_s=self._closing_patience_s)
 
     async def _write(self, write: billing_pb2.LedgerWrite, *, patience_s: float = 0) -> billing_pb2.LedgerWriteResult:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from services.chat.answers.domain import Charge
 from services.runtime.config import ServiceSettings
 
 
@@ -17,13 +18,42 @@ class ChatSettings(ServiceSettings):
     openai_base_url: str = Field(
         default="https://api.openai.com/v1", description="Any OpenAI-compatible provider, with its version path."
     )
-    openai_api_key: SecretStr = Field(description="The provider's key.")
+    openai_api_key: SecretStr = Field(default=SecretStr(""), description="The provider's key.")
+    upstreams_file: Path | None = Field(
+        default=None, description="All providers and their keys, as TOML; absent: the one of OPENAI_BASE_URL."
+    )
     models_file: Path = Field(
-        default=Path(__file__).with_name("models.toml"), description="What is known about models, as TOML."
+        default=Path(__file__).parent / "upstreams" / "models.toml", description="What is known about models, as TOML."
     )
     upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="Longest wait for the provider to accept.")
     upstream_silence_timeout_s: float = Field(
         default=60.0, gt=0, description="Longest silence of the provider, before or within an answer."
     )
-    turn_timeout_s: float = Field(default=300.0, gt=0, description="Longest turn that a caller may ask for.")
+    turn_timeout_s: float = Field(default=300.0, gt=0, description="How long a turn may take; then it is stopped.")
+    disconnect_grace_s: float = Field(
+        default=15.0,
+        ge=0,
+        le=600,
+        description="How long a turn goes on after its caller left, who may come back.",
+    )
+    stream_ttl_s: int = Field(
+        default=600, ge=10, le=86_400, description="How long a turn's events are kept after the last one, to resume."
+    )
+    answer_cache_ttl_s: int = Field(default=300, ge=1, le=86_400, description="How long an answer is given again.")
+    answer_cache_bytes_max: int = Field(
+        default=16 * 1024 * 1024, ge=0, description="How much of the answer cache each process keeps itself."
+    )
+    answer_cache_charge: Charge = Field(
+        default=Charge.QUESTION,
+        description="What an answer of the cache costs: free, question (its tokens, as cached input), full.",
+    )
+    hot_conversation_tokens_max: int = Field(
+        default=20_000_000, ge=1, description="How many tokens of conversations Redis keeps; the least used go first."
+    )
+    purge_after_days: int = Field(
+        default=30, ge=0, description="When the messages of a deleted conversation are removed for good."
+    )
+    summaries: bool = Field(
+        default=False, description="Whether a cheap model sums up what no longer fits into a model's context."
+    )
     hot_conversation_ttl_s: int = Field(default=3600, ge=1, description="How long an idle conversation stays in Redis.")

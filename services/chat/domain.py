@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 
 class Role(StrEnum):
     """Who wrote a message, in the words of the OpenAI API."""
@@ -10,19 +12,25 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message and its weight.
 
-    `tokens` is the count of `content` alone in `encoding`; it is kept so that history is never counted again.
+    `content` is everything in it that is text. `json` is the whole message as OpenAI's API has it, when it is more
+    than text (images, tool calls, a tool's result, a name), else "". `tokens` is what the message weighs in `encoding`
+    without its framing; it is kept so that history is never counted again. `number` is its own in its conversation; of
+    a summary, the number of the last message that it covers; 0 of a new message.
     """
 
     role: Role
     content: str
     tokens: int = 0
     encoding: str = ""
+    json: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +44,41 @@ class Options:
     frequency_penalty: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    # Further parameters of OpenAI's API, as a JSON object; "" none.
+    extra_json: str = ""
+
+
+class Where(StrEnum):
+    """Where in a conversation a turn takes place: after its newest message, or at the message with a number."""
+
+    NEWEST = "newest"
+    AFTER = "after"
+    REGENERATE = "regenerate"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a turn takes place; `number` is 0 for the newest message, and for AFTER nothing at all."""
+
+    where: Where = Where.NEWEST
+    number: int = 0
+
+
+class CachePolicy(StrEnum):
+    """What a turn may do with the answer cache: use it, only renew what is in it, or neither."""
+
+    USE = "use"
+    REFRESH = "refresh"
+    NO_STORE = "no_store"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What one turn is asked to do.
 
-    `conversation_id` is empty for a turn without memory, `openid` for a user who is not from WeChat.
+    `conversation_id` is empty for a turn without memory, `openid` for a user who is not from WeChat. `attempt` counts
+    the reservations that were given back before this one: each has a name of its own in the ledger.
     """
 
     request_id: str
@@ -52,6 +88,15 @@ class Question:
     messages: tuple[Message, ...]
     options: Options
     openid: str = ""
+    place: Place = Place()
+    tenant: str = ""
+    cache: CachePolicy = CachePolicy.USE
+    attempt: int = 0
+
+    @property
+    def ledger_id(self) -> str:
+        """What billing knows this turn by."""
+        return f"{self.request_id}-{self.attempt}" if self.attempt else self.request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +104,11 @@ class Model:
     """What is known about a model.
 
     `ratio_percent` is how many tokens of the model one token of `encoding` can be at most, in percent: 100 where
-    the encoding is the model's own.
+    the encoding is the model's own. `message_tokens` frame each message, one of the model's own by `assistant_tokens`
+    more, and `reply_tokens` the answer; `prologue_tokens` come before a prompt that has no system message.
+    `image_tokens` is the most that an image counts. `price` is the name of its price in billing. `parameters` are
+    the further parameters that reach the provider; None lets all pass. `fallback` is the model that takes over when
+    no provider of this one answers; "" none.
     """
 
     id: str
@@ -69,6 +118,14 @@ class Model:
     ratio_percent: int = 100
     created_s: int = 0
     owned_by: str = ""
+    message_tokens: int = 4
+    assistant_tokens: int = 0
+    reply_tokens: int = 3
+    prologue_tokens: int = 0
+    image_tokens: int = 1500
+    price: str = ""
+    parameters: frozenset[str] | None = frozenset()
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +142,9 @@ class FinishReason(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+    CANCELLED = "cancelled"
 
 
 class Outcome(StrEnum):
@@ -96,13 +156,42 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Channel(StrEnum):
+    """What a piece of an answer is: the answer itself, what the model thinks before it, or arguments of a tool call."""
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL_CALL = "tool_call"
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """Which tool call a piece belongs to; `id` and `name` come with its first piece only."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of an answer, of one channel; `tool` is set for tool calls alone."""
+
+    text: str
+    channel: Channel = Channel.TEXT
+    tool: ToolCall | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What the provider sent at once: any part may be absent."""
+    """What the provider sent at once: any part may be absent.
 
-    text: str = ""
+    `lost_calls` are other calls for the same answer that were given up since the last chunk: the provider bills their
+    questions all the same.
+    """
+
+    pieces: tuple[Piece, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    lost_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +226,15 @@ class OutputPlan:
 
 @dataclass(frozen=True, slots=True)
 class InputCheck:
-    """The lexicon's judgement of a question, and what is still to be asked of the remote layers."""
+    """The lexicon's judgement of a question, and what is still to be asked of the remote layers.
+
+    `version` names the word lists and the policy by which was judged.
+    """
 
     verdict: Verdict
     review: Review = Review.NONE
     output: OutputPlan = OutputPlan()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,28 +246,67 @@ class Screened:
     referred: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Event: the turn is admitted and the model is asked."""
+class Source(StrEnum):
+    """Who wrote an answer: the model for this turn, or for an earlier one that asked the same."""
+
+    MODEL = "model"
+    CACHE = "cache"
+
+
+class AnswerState(StrEnum):
+    """How whole an answer is that is remembered."""
+
+    COMPLETE = "complete"
+    LENGTH = "length"
+    INTERRUPTED = "interrupted"
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """Event: the turn is admitted and the model is asked.
+
+    It happens again, with another `attempt`, when another model takes over. `ledger_id` and `input_tokens` let another
+    process close the turn, should this one die.
+    """
 
     conversation_id: str
     model: str
+    source: Source = Source.MODEL
+    ledger_id: str = ""
+    input_tokens: int = 0
+    attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True, tag="delta"):
     """Event: more of the answer, screened."""
 
-    text: str
+    piece: Piece
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """Event: the answer is whole and paid for."""
+class Completed(msgspec.Struct, frozen=True, tag="completed"):
+    """Event: the answer is whole, or was stopped, and is paid for."""
 
     finish_reason: FinishReason
     usage: Usage
     charged_micros: int
+    ledger_id: str = ""
+    question_number: int = 0
+    answer_number: int = 0
 
 
-Event = Started | Delta | Completed
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Event: the turn ended with an error, in the form in which errors travel, and was charged what it had produced.
+
+    When that is nothing, the same request_id may ask again, as the attempt `next_attempt`.
+    """
+
+    code: int
+    reason: str
+    message: str
+    metadata: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    retry_after_s: float | None = None
+    charged_micros: int = 0
+    next_attempt: int = 1
+
+
+Event = Started | Delta | Completed | Failed

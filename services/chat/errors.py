@@ -24,6 +24,34 @@ class ConversationNotFoundError(ServiceError):
     reason = "CONVERSATION_NOT_FOUND"
 
 
+class MessageNotFoundError(ServiceError):
+    """The conversation has no such message, or none that this can be done with."""
+
+    code = Code.NOT_FOUND
+    reason = "MESSAGE_NOT_FOUND"
+
+
+class TurnNotFoundError(ServiceError):
+    """There is no such turn of this user, or its events are not kept any more."""
+
+    code = Code.NOT_FOUND
+    reason = "TURN_NOT_FOUND"
+
+
+class TurnLostError(ServiceError):
+    """The process that wrote the answer died; what had been kept of it was charged."""
+
+    code = Code.UNAVAILABLE
+    reason = "TURN_LOST"
+
+
+class RequestConflictError(ServiceError):
+    """The same request_id was used before, with other input."""
+
+    code = Code.ALREADY_EXISTS
+    reason = "REQUEST_CONFLICT"
+
+
 class ContentRefusedError(ServiceError):
     """Moderation refused the question or the answer; metadata `layer` says which layer did."""
 
@@ -31,21 +59,25 @@ class ContentRefusedError(ServiceError):
     reason = "CONTENT_REFUSED"
 
 
-class UpstreamError(ServiceError):
+class ModelDownError(ServiceError):
+    """No provider of a model answers: another model may."""
+
+
+class UpstreamError(ModelDownError):
     """The provider failed."""
 
     code = Code.UNAVAILABLE
     reason = "UPSTREAM_ERROR"
 
 
-class UpstreamBusyError(ServiceError):
+class UpstreamBusyError(ModelDownError):
     """The provider asks us to slow down."""
 
     code = Code.UNAVAILABLE
     reason = "UPSTREAM_BUSY"
 
 
-class UpstreamTimeoutError(ServiceError):
+class UpstreamTimeoutError(ModelDownError):
     """The provider was silent for too long."""
 
     code = Code.DEADLINE_EXCEEDED

@@ -1,13 +1,14 @@
 """Prometheus metrics of turns."""
 
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.chat.domain import Completed, Delta, Event
+from services.chat.answers.domain import Found
+from services.chat.domain import Completed, Delta, Event, Failed, Question
 from services.chat.errors import ContentRefusedError
+from services.chat.ports import Show
+from services.chat.turn import Turns
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30, 60, 300)
 
@@ -25,9 +26,7 @@ class TurnMetrics:
             buckets=_SECONDS,
         )
         self.tokens = Counter("queqiao_tokens", "Tokens of completed turns.", ["direction"], registry=registry)
-        self.charged_micros = Counter(
-            "queqiao_charged_micro_yuan", "What completed turns were charged.", registry=registry
-        )
+        self.charged_micros = Counter("queqiao_charged_micro_yuan", "What turns were charged.", registry=registry)
 
         self.verdict_wait_seconds = Histogram(
             "queqiao_verdict_wait_seconds",
@@ -41,31 +40,63 @@ class TurnMetrics:
             ["layer", "action"],
             registry=registry,
         )
+        self.lookups = Counter(
+            "queqiao_answer_cache_lookups",
+            "Questions by where their answer was found: process, redis, flight (being given to somebody else), miss; "
+            "bypass may share none.",
+            ["found"],
+            registry=registry,
+        )
+        self.saved_micros = Counter(
+            "queqiao_answer_cache_saved_micro_yuan",
+            "What the answers were charged, when the model wrote them, that the cache gave again.",
+            registry=registry,
+        )
 
     def waited(self, seconds: float) -> None:
         """The port `ReviewMetrics`."""
         self.verdict_wait_seconds.observe(seconds)
 
-    async def observe(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-        """Pass a turn's events on, and measure."""
+    def watched(self, show: Show) -> Show:
+        """Measure a turn that begins now, and pass its events on."""
         begin = time.perf_counter()
-        first = True
-        with self.live.track_inprogress(), self._refusals():
-            async with aclosing(events):
-                async for event in events:
-                    if isinstance(event, Delta) and first:
-                        first = False
-                        self.first_token_seconds.observe(time.perf_counter() - begin)
-                    elif isinstance(event, Completed):
-                        self.tokens.labels("input").inc(event.usage.input)
-                        self.tokens.labels("output").inc(event.usage.output)
-                        self.charged_micros.inc(event.charged_micros)
-                    yield event
+        waiting = True
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except ContentRefusedError as error:
-            self.refused.labels(error.metadata["layer"], error.metadata["action"]).inc()
-            raise
+        def watch(event: Event, position: int) -> None:
+            nonlocal waiting
+            if isinstance(event, Delta) and waiting:
+                waiting = False
+                self.first_token_seconds.observe(time.perf_counter() - begin)
+            elif isinstance(event, Completed):
+                self.tokens.labels("input").inc(event.usage.input)
+                self.tokens.labels("output").inc(event.usage.output)
+                self.charged_micros.inc(event.charged_micros)
+            elif isinstance(event, Failed):
+                self.charged_micros.inc(event.charged_micros)
+                if event.reason == ContentRefusedError.reason:
+                    self.refused.labels(event.metadata["layer"], event.metadata["action"]).inc()
+            show(event, position)
+
+        return watch
+
+    def looked_up(self, found: Found) -> None:
+        """The port `AnswerMetrics`."""
+        self.lookups.labels(found.value).inc()
+
+    def saved(self, micros: int) -> None:
+        """The port `AnswerMetrics`."""
+        self.saved_micros.inc(micros)
+
+
+class WatchedTurns:
+    """Turns that are counted and timed."""
+
+    def __init__(self, turns: Turns, metrics: TurnMetrics) -> None:
+        """Measure these."""
+        self._turns = turns
+        self._metrics = metrics
+
+    async def run(self, question: Question, show: Show) -> None:
+        """Answer, event by event."""
+        with self._metrics.live.track_inprogress():
+            await self._turns.run(question, self._metrics.watched(show))

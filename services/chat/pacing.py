@@ -50,7 +50,7 @@ class Pace:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
-                    if chunk.text and chunk.finish_reason is None:
+                    if chunk.pieces and chunk.finish_reason is None:
                         await self._tick()
         finally:
             self._live -= 1

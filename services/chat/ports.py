@@ -1,22 +1,29 @@
 """What a turn needs from the outside."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.chat.domain import (
+    AnswerState,
     Chunk,
+    Event,
     InputCheck,
     Message,
     Model,
     Options,
     Outcome,
+    Place,
     Question,
     Screened,
+    Source,
     Usage,
     Verdict,
 )
+
+# Told of each event of a turn, and of the position in the answer that it reaches.
+Show = Callable[[Event, int], None]
 
 
 class Models(Protocol):
@@ -27,7 +34,7 @@ class Models(Protocol):
 
         Raises:
             ModelNotFoundError: There is none.
-            UpstreamError: The provider has not answered yet.
+            UpstreamError: No provider has answered yet.
         """
         ...
 
@@ -46,27 +53,51 @@ PRECEDING_CHARACTERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """What a conversation remembers; `version` counts its messages so far (0: it does not exist yet)."""
+    """What a conversation remembers at the place where a turn is to happen.
+
+    `messages` are the latest ones that lead there, oldest first; `summary` says what came before them, if anything
+    does. `asked` is the question to ask again, when an answer is regenerated: it is remembered already. The new
+    messages follow the one with the number `parent`; `version` counts the conversation's messages so far (0: it does
+    not exist yet).
+    """
 
     messages: tuple[Message, ...] = ()
+    asked: tuple[Message, ...] = ()
+    summary: Message | None = None
+    parent: int = 0
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """What a turn adds to its conversation, and where.
+
+    `known` is what was recalled, with the messages as they were weighed since; `state` and `model` are the answer's,
+    which is the last of `messages`.
+    """
+
+    request_id: str
+    place: Place
+    known: Recollection
+    messages: tuple[Message, ...]
+    state: AnswerState
+    model: str
 
 
 class Memory(Protocol):
     """Conversations."""
 
-    async def recall(self, user_id: str, conversation_id: str) -> Recollection:
-        """The latest messages, oldest first; empty for a conversation that does not exist yet.
+    async def recall(self, user_id: str, conversation_id: str, place: Place) -> Recollection:
+        """What is remembered there; nothing of a conversation that does not exist yet.
 
         Raises:
-            ConversationNotFoundError: It is another user's.
+            ConversationNotFoundError: It is another user's, or was deleted.
+            MessageNotFoundError: It has no such message, or none that can be regenerated or continued.
         """
         ...
 
-    async def remember(
-        self, user_id: str, conversation_id: str, known: Recollection, messages: Sequence[Message]
-    ) -> None:
-        """Append messages, creating the conversation at need."""
+    async def remember(self, user_id: str, conversation_id: str, new: Remembering) -> int:
+        """Append messages, creating the conversation at need; answers the number of the last one."""
         ...
 
 
@@ -106,6 +137,18 @@ class ReviewMetrics(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a turn is charged for. `lost` was spent on calls for it that were given up: a cost of ours alone."""
+
+    user_id: str
+    ledger_id: str
+    usage: Usage
+    outcome: Outcome
+    source: Source = Source.MODEL
+    lost: Usage | None = None
+
+
 class Wallet(Protocol):
     """Who pays."""
 
@@ -113,16 +156,35 @@ class Wallet(Protocol):
         """Set the most that the turn can cost aside.
 
         Raises:
-            ServiceError: INSUFFICIENT_QUOTA, as billing said it.
+            ServiceError: INSUFFICIENT_QUOTA, as billing said it; REQUEST_CONFLICT when the turn is over already.
         """
         ...
 
-    async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
+    async def settle(self, bill: Bill) -> int:
         """Charge; answers the charge in micro-yuan."""
         ...
 
-    async def release(self, question: Question) -> None:
+    async def release(self, user_id: str, ledger_id: str) -> None:
         """Give the reservation back."""
+        ...
+
+
+class Summaries(Protocol):
+    """Summaries of what falls out of a conversation's window."""
+
+    def fallen(self, user_id: str, conversation_id: str, summary: Message | None, dropped: Sequence[Message]) -> None:
+        """These messages did not fit any more, oldest first; they are summarised beside everything else, or not.
+
+        `summary` is what a prompt has in their place so far.
+        """
+        ...
+
+
+class Quarantine(Protocol):
+    """Figures of providers that cannot be true."""
+
+    def compared(self, question: Question, model: Model, reported: Usage, ours: Usage, *, set_aside: bool) -> None:
+        """A provider's figures and ours; `set_aside` when the provider's were not believed."""
         ...
 
 

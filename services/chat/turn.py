@@ -1,67 +1,60 @@
 """One turn: the path that everything serves. Pure: what it needs from the outside comes through ports."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 
+from services.chat.answers.cache import Answers
+from services.chat.answers.domain import Call
+from services.chat.attempt import Attempt
+from services.chat.closing import Closed, Closing
 from services.chat.domain import (
-    Chunk,
     Completed,
     Delta,
     Event,
+    Failed,
     FinishReason,
+    InputCheck,
     Message,
     Model,
     Outcome,
     Question,
     Role,
+    Source,
     Started,
-    Usage,
+    Where,
 )
-from services.chat.errors import ContentRefusedError, UpstreamError
+from services.chat.errors import ContentRefusedError, ModelDownError, UpstreamError
 from services.chat.pacing import Background, Pace
 from services.chat.ports import (
-    PRECEDING_CHARACTERS,
     Memory,
     Models,
     Moderation,
     Recollection,
     ReviewMetrics,
+    Show,
     Tokenizer,
     Upstream,
     Wallet,
 )
 from services.chat.review import Released, Reviewing, demand_allowed
-from services.chat.window import Prompt, demand_countable, fit
+from services.chat.upstreams.parameters import demand_accepted
+from services.chat.window import demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError
 
+# Asks a model to go on with an answer of its own that was cut short; not remembered.
+_GO_ON = Message(Role.USER, "请从中断的地方直接继续写下去，不要重复已经写过的内容。")
 
-@dataclass(slots=True)
-class Draft:
-    """What the model has produced so far, and what of it was released to the user."""
 
-    produced: list[str] = field(default_factory=list)
-    released: list[str] = field(default_factory=list)
-    held: str = ""
-    preceding: str = ""
-    finish_reason: FinishReason | None = None
-    reported: Usage | None = None
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How an attempt ended."""
 
-    def add(self, chunk: Chunk) -> None:
-        """Take in what the model sent."""
-        self.produced.append(chunk.text)
-        self.held += chunk.text
-        self.finish_reason = chunk.finish_reason or self.finish_reason
-        # Figures that came before more text are not those of the whole answer.
-        self.reported = chunk.usage or (None if chunk.text else self.reported)
-
-    def release(self, characters: int) -> str:
-        """Let the first characters of what is held go."""
-        text, self.held = self.held[:characters], self.held[characters:]
-        self.released.append(text)
-        self.preceding = (self.preceding + text)[-PRECEDING_CHARACTERS:]
-        return text
+    outcome: Outcome
+    closed: Closed
+    error: ServiceError | None = None
 
 
 class Turns:
@@ -74,8 +67,10 @@ class Turns:
         memory: Memory,
         moderation: Moderation,
         wallet: Wallet,
+        answers: Answers,
         upstream: Upstream,
         tokenizer: Tokenizer,
+        closing: Closing,
         pace: Pace,
         background: Background,
         metrics: ReviewMetrics,
@@ -85,135 +80,212 @@ class Turns:
         self._memory = memory
         self._moderation = moderation
         self._wallet = wallet
+        self._answers = answers
         self._upstream = upstream
         self._tokenizer = tokenizer
+        self._closing = closing
         self._pace = pace
         self._background = background
         self._metrics = metrics
 
-    async def run(self, question: Question) -> AsyncGenerator[Event]:
-        """Answer a question.
+    async def run(self, question: Question, show: Show) -> None:
+        """Answer a question; the last event is `Completed` or `Failed`, and then the turn is paid for.
 
-        Closing the iterator, or cancelling the task that runs it, cancels the model and charges what was produced.
+        Cancelling the task stops the model, charges what was produced and completes the turn as cancelled; before the
+        model was asked it is just cancelled.
+        """
+        try:
+            model = await self._models.find(question.model)
+            demand_accepted(question.options, model)
+            question, known, check = await self._prepared(question)
+            while True:
+                attempt = await self._composed(question, known, check, model)
+                ending = await self._attempted(attempt, show)
+                fallback = await self._fallback(attempt, ending)
+                if fallback is None:
+                    break
+                model, question = fallback, replace(question, attempt=question.attempt + 1)
+        except ServiceError as error:
+            show(_failed(error, question, 0), 0)
+            return
+        show(_last(attempt, ending), attempt.draft.outline.position)
+
+    async def _prepared(self, question: Question) -> tuple[Question, Recollection, InputCheck]:
+        """The question with what it follows, checked by the lexicon.
 
         Raises:
-            ServiceError: With a reason that chat.proto documents.
+            ContentRefusedError: The lexicon refuses it.
         """
-        model = await self._models.find(question.model)
-        known, check = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
+        if question.place.where in (Where.REGENERATE, Where.CONTINUE):
+            known = await self._recall(question)
+            question = replace(question, messages=known.asked or (_GO_ON,))
+            check = await self._moderation.check_input(question)
+        else:
+            known, check = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
         demand_allowed(check.verdict)
+        return question, known, check
+
+    async def _composed(self, question: Question, known: Recollection, check: InputCheck, model: Model) -> Attempt:
+        """The prompt for a model.
+
+        Raises:
+            ContextTooLongError: What must be sent does not fit.
+        """
         demand_countable(question.messages, model)
-        asked = [self._weighed(message, model) for message in question.messages]
-        history = [self._weighed(message, model) for message in known.messages]
-        prompt = fit(history, asked, model, question.options.max_output_tokens)
+        if is_long((*question.messages, *known.messages), model):
+            return await asyncio.to_thread(self._attempt, question, known, check, model)
+        return self._attempt(question, known, check, model)
 
-        draft, outcome = Draft(), Outcome.CANCELLED
-        async with Reviewing(self._moderation, self._metrics, question, check) as reviewing:
-            await self._reserve(question, model, prompt)
-            try:
-                yield Started(question.conversation_id, model.id)
-                async with aclosing(reviewing.shown(self._answer(question, model, prompt, draft))) as texts:
-                    async for text in texts:
-                        yield Delta(text)
-                outcome = Outcome.COMPLETED
-            except ContentRefusedError:
-                outcome = Outcome.REFUSED
-                raise
-            except Exception:
-                outcome = Outcome.FAILED
-                raise
-            finally:
-                # Whatever happened, and even if nobody waits any more, the reservation is closed.
-                usage = self._usage(prompt, draft, model)
-                closing = self._background.start(self._close(question, usage, draft, outcome))
+    def _attempt(self, question: Question, known: Recollection, check: InputCheck, model: Model) -> Attempt:
+        asked = tuple(weigh(message, model, self._tokenizer) for message in question.messages)
+        known = replace(
+            known,
+            messages=tuple(weigh(message, model, self._tokenizer) for message in known.messages),
+            summary=known.summary and weigh(known.summary, model, self._tokenizer),
+        )
+        prompt = fit(
+            known.messages,
+            asked,
+            model,
+            question.options.max_output_tokens,
+            summary=known.summary,
+            extra_tokens=weigh_extra(question.options.extra_json, model, self._tokenizer),
+        )
+        prompt = replace(prompt, messages=whole(prompt.messages))
+        return Attempt(question, known, check, model, asked, prompt)
 
-        charged_micros = await asyncio.shield(closing)
-        if question.conversation_id:
-            # PostgreSQL keeps every character but NUL.
-            text = "".join(draft.released).replace("\x00", "")
-            answer = self._weighed(Message(Role.ASSISTANT, text), model)
-            new = [message for message in asked if message.role is not Role.SYSTEM]
-            # Shielded as well: the answer was given and paid for, so it is remembered even if the user leaves now.
-            # A memory that fails is logged, and no reason to call a whole answer an error.
-            with suppress(ServiceError):
-                await asyncio.shield(self._background.start(self._remember(question, known, [*new, answer])))
-        yield Completed(draft.finish_reason or FinishReason.STOP, usage, charged_micros)
+    async def _attempted(self, attempt: Attempt, show: Show) -> _Ending:
+        """Ask, and show what comes.
 
-    async def _answer(self, question: Question, model: Model, prompt: Prompt, draft: Draft) -> AsyncGenerator[Released]:
-        """What the lexicon lets pass of the answer, as it is written."""
-        options = replace(question.options, max_output_tokens=prompt.max_output_tokens)
+        Raises:
+            ServiceError: Nothing was asked, and nothing is charged.
+        """
+        question, draft, error = attempt.question, attempt.draft, None
+        options = replace(question.options, max_output_tokens=attempt.prompt.max_output_tokens)
+        call = partial(self._upstream.answer, attempt.model, attempt.prompt.messages, options)
         async with (
-            self._upstream.answer(model, prompt.messages, options) as chunks,
-            aclosing(self._pace.coalesce(chunks)) as paced,
+            self._answers.find(
+                question, attempt.known.messages, attempt.model, attempt.check.version, call
+            ) as answering,
+            Reviewing(self._moderation, self._metrics, question, attempt.check) as reviewing,
         ):
+            await self._reserve(attempt, answering.source)
+            outcome = Outcome.CANCELLED
+            try:
+                show(_started(attempt, answering.source), 0)
+                async with aclosing(reviewing.shown(self._released(attempt, answering.call))) as texts:
+                    async for text in texts:
+                        for piece, position in draft.show(text):
+                            show(Delta(piece), position)
+                outcome = Outcome.COMPLETED
+            except asyncio.CancelledError:
+                _uncancel()
+            except ServiceError as ended:
+                outcome = Outcome.REFUSED if isinstance(ended, ContentRefusedError) else Outcome.FAILED
+                error = ended
+            except Exception:
+                self._background.start(self._closing.close(attempt, answering, Outcome.FAILED))
+                raise
+            # Whatever happened, and even if nobody waits any more, the reservation is closed.
+            closing = self._background.start(self._closing.close(attempt, answering, outcome))
+            return _Ending(outcome, await asyncio.shield(closing), error)
+
+    async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
+        """What the lexicon lets pass of the answer, as it is written."""
+        draft = attempt.draft
+        async with call() as chunks, aclosing(self._pace.coalesce(chunks)) as paced:
             async for chunk in paced:
                 draft.add(chunk)
-                async for released in self._released(question, draft, last=False):
+                async for released in self._screened(attempt, last=False):
                     yield released
         if draft.finish_reason is None:
             raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
-        async for released in self._released(question, draft, last=True):
+        async for released in self._screened(attempt, last=True):
             yield released
 
-    async def _released(self, question: Question, draft: Draft, *, last: bool) -> AsyncIterator[Released]:
+    async def _screened(self, attempt: Attempt, *, last: bool) -> AsyncIterator[Released]:
         """What of the held text the lexicon lets pass; a refusal follows what stood before the refused word."""
+        draft = attempt.draft
         if not draft.held:
             return
-        screened = await self._moderation.screen(question, draft.held, preceding=draft.preceding, last=last)
+        screened = await self._moderation.screen(attempt.question, draft.held, preceding=draft.preceding, last=last)
         if text := draft.release(screened.released_characters):
             yield Released(text, screened.referred)
         demand_allowed(screened.verdict)
 
+    async def _fallback(self, attempt: Attempt, ending: _Ending) -> Model | None:
+        """The model that takes over, when the one that was asked is down and has not said a word."""
+        if not isinstance(ending.error, ModelDownError) or any(attempt.draft.produced) or not attempt.model.fallback:
+            return None
+        with suppress(ServiceError):
+            model = await self._models.find(attempt.model.fallback)
+            demand_accepted(attempt.question.options, model)
+            await self._composed(attempt.question, attempt.known, attempt.check, model)
+            return model
+        return None
+
     async def _recall(self, question: Question) -> Recollection:
         if not question.conversation_id:
             return Recollection()
-        return await self._memory.recall(question.user_id, question.conversation_id)
+        return await self._memory.recall(question.user_id, question.conversation_id, question.place)
 
-    async def _remember(self, question: Question, known: Recollection, messages: Sequence[Message]) -> None:
-        await self._memory.remember(question.user_id, question.conversation_id, known, messages)
-
-    async def _reserve(self, question: Question, model: Model, prompt: Prompt) -> None:
-        reserving = asyncio.create_task(
-            self._wallet.reserve(question, model, prompt.input_tokens, prompt.max_output_tokens)
-        )
+    async def _reserve(self, attempt: Attempt, source: Source) -> None:
+        tokens = self._closing.reserved_tokens(attempt, source)
+        if tokens is None:
+            return
+        reserving = asyncio.create_task(self._wallet.reserve(attempt.question, attempt.model, *tokens))
         try:
             await asyncio.shield(reserving)
         except BaseException as error:
             # The user left while billing was deciding, or its answer was lost: give back what it may have set aside.
             if not isinstance(error, ServiceError) or error.wire_code is Code.UNAVAILABLE:
-                self._background.start(self._release_after(reserving, question))
+                self._background.start(self._release_after(reserving, attempt.question))
             raise
 
     async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
         await asyncio.gather(reserving, return_exceptions=True)
         # Often there is nothing to give back; what cannot be given back now expires.
         with suppress(ServiceError):
-            await self._wallet.release(question)
+            await self._wallet.release(question.user_id, question.ledger_id)
 
-    async def _close(self, question: Question, usage: Usage, draft: Draft, outcome: Outcome) -> int:
-        """Close the reservation: an answer is paid for, a turn that produced nothing is free."""
-        if any(draft.produced) or outcome is Outcome.COMPLETED:
-            return await self._wallet.settle(question, usage, outcome)
-        await self._wallet.release(question)
-        return 0
 
-    def _usage(self, prompt: Prompt, draft: Draft, model: Model) -> Usage:
-        """The provider's own figures when they can be true, else our count."""
-        reported = draft.reported
-        if (
-            reported is not None
-            and 0 <= reported.cached_input <= reported.input <= model.context_tokens
-            and reported.input > 0
-            and 0 <= reported.output <= prompt.max_output_tokens
-            and (reported.output > 0 or not any(draft.produced))
-        ):
-            return reported
-        produced = self._tokenizer.count("".join(draft.produced), model.encoding)
-        return Usage(input=prompt.input_tokens, output=min(produced, prompt.max_output_tokens))
+def _started(attempt: Attempt, source: Source) -> Started:
+    question = attempt.question
+    return Started(question.conversation_id, attempt.model.id, source, question.ledger_id, attempt.prompt.input_tokens)
 
-    def _weighed(self, message: Message, model: Model) -> Message:
-        """The message with its token count, counted only when it is not known."""
-        if message.encoding == model.encoding:
-            return message
-        tokens = self._tokenizer.count(message.content, model.encoding)
-        return replace(message, tokens=tokens, encoding=model.encoding)
+
+def _last(attempt: Attempt, ending: _Ending) -> Event:
+    """What a turn ends with."""
+    closed = ending.closed
+    if ending.error is not None:
+        return _failed(ending.error, attempt.question, closed.charged_micros)
+    reason = FinishReason.CANCELLED
+    if ending.outcome is Outcome.COMPLETED:
+        reason = attempt.draft.finish_reason or FinishReason.STOP
+    return Completed(
+        reason,
+        closed.usage,
+        closed.charged_micros,
+        attempt.question.ledger_id,
+        closed.question_number,
+        closed.answer_number,
+    )
+
+
+def _failed(error: ServiceError, question: Question, charged_micros: int) -> Failed:
+    return Failed(
+        error.wire_code,
+        error.wire_reason,
+        error.message,
+        error.metadata,
+        error.fields,
+        error.retry_after_s,
+        charged_micros,
+        question.attempt + 1,
+    )
+
+
+def _uncancel() -> None:
+    """The cancellation was for the answer; what is left to do is not cancelled."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()

@@ -13,6 +13,7 @@ from services.gateway.askers import Askers
 from services.gateway.authentication import Authenticator
 from services.gateway.clients.billing import BillingClient
 from services.gateway.clients.chat import ChatClient
+from services.gateway.clients.conversations import ConversationClient
 from services.gateway.clients.moderation import ModerationClient
 from services.gateway.clients.payments import PaymentClient
 from services.gateway.config import GatewaySettings
@@ -22,15 +23,18 @@ from services.gateway.http_server import HttpServer
 from services.gateway.login import Login
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.payers import Payers
+from services.gateway.relay import Relay
 from services.gateway.routes import labels, router
 from services.gateway.routes.auth import AuthRoutes
 from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
+from services.gateway.routes.conversations import ConversationRoutes
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
 from services.gateway.routes.moderations import ModerationRoutes
 from services.gateway.routes.orders import OrderRoutes
 from services.gateway.routes.prices import PriceRoutes
+from services.gateway.routes.streams import ChatStreams
 from services.gateway.routes.wallet import WalletRoutes
 from services.gateway.sessions import Sessions
 from services.gateway.tracing import traced
@@ -49,6 +53,7 @@ class _Services:
     """The services behind the gateway."""
 
     chat: ChatClient
+    conversations: ConversationClient
     billing: BillingClient
     payments: PaymentClient
     moderation: ModerationClient
@@ -76,7 +81,8 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
 
         accounts = Accounts(pool)
         services = _Services(
-            chat=ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s),
+            chat=ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s, tenant=settings.wechat_appid),
+            conversations=ConversationClient(chat_peer),
             billing=BillingClient(billing_peer),
             payments=PaymentClient(billing_peer),
             moderation=ModerationClient(moderation_peer),
@@ -126,6 +132,7 @@ def _routes(
         RateLimit(redis, per_minute=settings.rate_limit_per_minute, metrics=metrics),
     )
     askers = Askers(accounts)
+    relay = Relay(metrics)
     login = Login(platform, accounts, payers, services.billing, sessions)
     return router(
         health=HealthRoutes(readiness),
@@ -147,8 +154,10 @@ def _routes(
             TurnSlots(per_user_max=settings.concurrent_turns_max),
             askers,
             services.chat,
-            metrics,
+            relay,
             body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
         ),
+        streams=ChatStreams(gate, services.chat, relay, heartbeat_s=settings.heartbeat_s),
+        conversations=ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
     )

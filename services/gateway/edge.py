@@ -5,6 +5,7 @@ Pure ASGI: a middleware that buffers or wraps bodies would cost each chunk of a 
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers
@@ -56,7 +57,7 @@ class Edge:
         structlog.contextvars.bind_contextvars(trace_id=trace_id, request_id=request_id)
         # With "app" in it the router raises what it would otherwise answer in plain text.
         scope.update(app=self, state={"request_id": request_id, "begin": begin})
-        response = _Response(send, request_id)
+        response = _Response(send, scope["state"])
         code = None
         try:
             await self._router(scope, receive, response.send)
@@ -84,11 +85,11 @@ class Edge:
 
 
 class _Response:
-    """Adds the request's id to the answer, and remembers its status."""
+    """Adds the request's id to the answer, that of its turn if it is about one, and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, state: Mapping[str, Any]) -> None:
         self._send = send
-        self._request_id = (b"x-request-id", request_id.encode())
+        self._state = state
         self.started = False
         self.status = 500
 
@@ -96,7 +97,8 @@ class _Response:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), self._request_id]
+            request_id = (b"x-request-id", self._state["request_id"].encode())
+            message["headers"] = [*message.get("headers", ()), request_id]
         await self._send(message)
 
     async def fail(self, error: ServiceError, language: messages.Language) -> None:

@@ -41,6 +41,8 @@ FORMS: Mapping[str, Form] = {
     "LOGIN_BLOCKED": Form(403, "permission_error", "permission_denied"),
     "MODEL_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "CONVERSATION_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
+    "MESSAGE_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
+    "TURN_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "ORDER_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "PACKAGE_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "RESERVATION_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
@@ -59,6 +61,7 @@ FORMS: Mapping[str, Form] = {
     "UPSTREAM_ERROR": Form(502, "server_error", "upstream_error"),
     # Not 429: it is not this user who asks too often.
     "UPSTREAM_BUSY": Form(503, "server_error", "service_unavailable"),
+    "TURN_LOST": Form(503, "server_error", "service_unavailable"),
     "SERVICE_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
     "MODERATION_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
     "PAYMENT_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
@@ -76,7 +79,12 @@ _BY_CODE: Mapping[Code, Form] = {
 }
 
 # What our services call a parameter, where OpenAI's API has another name for it.
-_PARAMS = {"max_output_tokens": "max_tokens"}
+_PARAMS = {
+    "max_output_tokens": "max_tokens",
+    "after_number": "parent_id",
+    "regenerate_number": "regenerate_id",
+    "continue_number": "continue_id",
+}
 
 
 class _Error(msgspec.Struct):

@@ -29,6 +29,12 @@ def new_request_id() -> str:
     return f"req_{secrets.token_hex(16)}"
 
 
+def turn_id(user_id: str, idempotency_key: str) -> str:
+    """The request's id of whatever this user asks under this key: the same key names the same turn."""
+    named = hashlib.sha256(f"{user_id}\n{idempotency_key}".encode()).hexdigest()
+    return f"req_{named[:32]}"
+
+
 def new_api_key() -> str:
     """`sk-qq-` and 40 letters and digits."""
     return _KEY_PREFIX + _random()

@@ -109,6 +109,22 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "参数 {field} 和 {other} 只能提供其中一个。",
         "Only one of the parameters {field} and {other} can be given.",
     ),
+    "INVALID_REQUEST.parameter": (
+        "该模型不支持参数 {parameter}，请去掉它。",
+        "This model does not take the parameter {parameter}: leave it out.",
+    ),
+    "INVALID_REQUEST.key": (
+        "请求头 {field} 必须是 1 到 255 个可见的 ASCII 字符。",
+        "The header {field} must be 1 to 255 visible ASCII characters.",
+    ),
+    "INVALID_REQUEST.event_id": (
+        "{field} 必须是该流中某个事件的 id。",
+        "{field} must be the id of an event of this stream.",
+    ),
+    "INVALID_REQUEST.message_id": (
+        "参数 {field} 必须是会话中一条消息的 id。",
+        "The parameter {field} must be the id of a message of the conversation.",
+    ),
     "INVALID_REQUEST.no_openid": (
         "该账号不是微信用户，只能扫码支付：请将 {field} 设为 native。",
         "This account is no user of WeChat, so only a code to scan can be paid: set {field} to native.",
@@ -145,6 +161,18 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "There is no model {model}: GET /v1/models lists those there are.",
     ),
     "CONVERSATION_NOT_FOUND": ("会话不存在。", "There is no such conversation."),
+    "MESSAGE_NOT_FOUND": (
+        "会话中没有这条消息，或不能对它这样做。",
+        "The conversation has no such message, or none that this can be done with.",
+    ),
+    "TURN_NOT_FOUND": (
+        "没有这次回答，或它的内容已过期，请重新提问。",
+        "There is no such stream, or it is not kept any more: ask again.",
+    ),
+    "TURN_LOST": (
+        "回答意外中断，已生成的部分已保留；可以请求继续。",
+        "The answer broke off; ask for the rest.",
+    ),
     "WALLET_NOT_FOUND": ("余额为零，请先充值或领取额度。", "There is no credit yet: top up or ask for some."),
     "RESERVATION_NOT_FOUND": (
         "没有这次对话的账单，请检查 request_id。",

@@ -58,6 +58,27 @@ def page(params: QueryParams) -> PageRequest:
     return PageRequest(int(limit), after)
 
 
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """How a stream is gone on with: behind which event, "" from the beginning; whether usage has a chunk of its own."""
+
+    after: str
+    include_usage: bool
+
+
+def resume(params: QueryParams) -> Resume:
+    """`after` and `include_usage` of a stream.
+
+    Raises:
+        InvalidRequestError: `fields` names what is wrong.
+    """
+    given = _given(params, ("after", "include_usage"))
+    include = given.get("include_usage", "false")
+    if include not in ("true", "false"):
+        raise wrong("include_usage", "one_of", allowed="true, false")
+    return Resume(given.get("after", ""), include == "true")
+
+
 def period(params: QueryParams, now: datetime) -> Period:
     """`start` and `end`; without an end until today, without a start the last 30 days before the end.
 

@@ -1,5 +1,7 @@
 """Configuration from the environment: the only place that reads it."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,6 +43,11 @@ def use_env_file(path: Path) -> None:
     if not path.is_file():
         raise StartupError(f"There is no file {path}: name the file of addresses that the mesh wrote.")
     load_dotenv(path, override=False)
+
+
+def environment() -> Mapping[str, str]:
+    """All variables, for configuration files that refer to some by name."""
+    return os.environ  # noqa: TID251  # this is that one place
 
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)

@@ -23,11 +23,27 @@ async def simulator() -> AsyncIterator[SimulatorProcess]:
         yield simulator
 
 
+# One provider, which tests make fail as often as they like.
+UPSTREAMS = """
+[[providers]]
+name = "simulator"
+base_url = "env:OPENAI_BASE_URL"
+keys = ["env:OPENAI_API_KEY"]
+
+[breaker]
+failures = 1000
+"""
+
+
 @pytest.fixture(scope="session")
 async def mesh(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
     """A running mesh that every test of the session shares; each test uses users of its own."""
     folder: Path = tmp_path_factory.mktemp("mesh")
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-upstream-secret", "LOG_LEVEL": "DEBUG"}
+    given["UPSTREAMS_FILE"] = str(folder / "upstreams.toml")
+    (folder / "upstreams.toml").write_text(UPSTREAMS, encoding="utf-8")
+    # Long enough for whoever comes back, short enough to wait for.
+    given["DISCONNECT_GRACE_S"] = "1.5"
     try:
         async with Mesh(folder, given=minimal_env() | given, port=0) as mesh:
             yield mesh
@@ -52,9 +68,9 @@ class User:
     url: str
 
     def ask(self, question: str, **more: object) -> "aiohttp.client._RequestContextManager":
-        """POST a chat completion; further fields of the body as keywords."""
+        """POST a chat completion that the model itself must answer; further fields of the body as keywords."""
         body = {"model": "simulated", "messages": [{"role": "user", "content": question}], **more}
-        return self.http.post(f"{self.url}/v1/chat/completions", json=body)
+        return self.http.post(f"{self.url}/v1/chat/completions", json=body, headers={"Cache-Control": "no-store"})
 
     async def wallet(self) -> tuple[int, int]:
         """Balance and reserved, in micro-yuan."""

@@ -1,4 +1,4 @@
-"""Whoever leaves stops the model, and pays what was produced."""
+"""Whoever leaves for good stops the model, and pays what was produced."""
 
 import asyncio
 import time
@@ -15,11 +15,12 @@ async def sighting(simulator: SimulatorProcess, marker: Callable[[dict[str, Any]
     return next(request for request in reversed(requests) if marker(request))
 
 
-async def test_leaving_a_stream_cancels_the_model_within_a_second_and_charges_what_was_written(
+async def test_leaving_a_stream_that_nobody_will_come_back_to_cancels_the_model_within_a_second_and_charges_what_came(
     user: User, simulator: SimulatorProcess
 ) -> None:
     before = await user.settled_balance()
-    async with user.ask("[[sim deltas=500 interval_ms=20]]", stream=True, max_tokens=1000) as answer:
+    question = "[[sim deltas=500 interval_ms=20]]"
+    async with user.ask(question, stream=True, max_tokens=1000, on_disconnect="cancel") as answer:
         async for line in answer.content:
             if b'"content":"' in line and b'"content":""' not in line:
                 break

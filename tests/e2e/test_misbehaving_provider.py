@@ -1,5 +1,6 @@
 """A provider that misbehaves: the user gets the right answer, and the wallet pays what was produced."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -76,3 +77,7 @@ async def test_a_provider_that_refuses_costs_nothing_and_says_when_to_come_back(
     async with user.ask(f"[[sim {directive}]]") as answer:
         assert (answer.status, answer.headers["Retry-After"]) == (status, retry_after), await answer.text()
     assert await user.settled_balance() == before
+    # Until then it is left alone; so others are, whose questions go to the same provider.
+    await asyncio.sleep(int(retry_after))
+    async with user.ask("[[sim text=好]]") as answer:
+        assert answer.status == 200

@@ -63,6 +63,7 @@ async def test_without_an_exporter_the_trace_still_reaches_the_model_and_the_log
 ) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"Authorization": f"Bearer {mesh.api_key}", "traceparent": f"00-{trace}-b7ad6b7169203331-00"}
+    headers["Cache-Control"] = "no-store"
     body = {"model": "simulated", "messages": [{"role": "user", "content": "[[sim text=好]]"}]}
     async with aiohttp.ClientSession() as http:
         async with http.post(f"{mesh.url}/v1/chat/completions", json=body, headers=headers) as answer:

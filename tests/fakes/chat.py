@@ -1,13 +1,14 @@
-"""The chat service, over real gRPC, playing a script."""
+"""The chat service, over real gRPC, playing a script and keeping conversations in a dictionary."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
-from services.runtime.errors import ServiceError
+from services.runtime.errors import Code, RemoteError, ServiceError
 from services.runtime.trace import current_traceparent
 
 MODEL = "fake-model"
@@ -15,17 +16,24 @@ MODEL = "fake-model"
 
 @dataclass
 class FakeChat(chat_pb2_grpc.ChatServiceServicer):
-    """Plays `script` in every turn: a text is a delta, a number a pause in seconds, an error is raised.
+    """Plays `script` in every turn: a text or a piece is a delta, a number a pause in seconds, an error is raised.
 
     `refusal` is raised before the turn is admitted, which takes `admission_s`. Every request, trace and
-    cancellation is kept.
+    cancellation is kept. `known` are the turns that can be resumed.
     """
 
-    script: Sequence[str | float | ServiceError] = ("你好", "，世界")
+    script: Sequence[str | float | ServiceError | chat_pb2.TurnDelta | chat_pb2.TurnStarted] = ("你好", "，世界")
     refusal: ServiceError | None = None
     completes: bool = True
     admission_s: float = 0
     finish_reason: "chat_pb2.FinishReason.ValueType" = chat_pb2.FINISH_REASON_STOP
+    cached: bool = False
+    replayed: bool = False
+    remembered: bool = True
+    known: set[tuple[str, str]] = field(default_factory=set)
+    stopped: list[str] = field(default_factory=list)
+    resumes: list[chat_pb2.ResumeTurnRequest] = field(default_factory=list)
+    conversations: dict[str, tuple[str, chat_pb2.Conversation]] = field(default_factory=dict)
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,26 +51,120 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             await asyncio.sleep(self.admission_s)
             if self.refusal is not None:
                 raise self.refusal
-            started = chat_pb2.TurnStarted(conversation_id=request.conversation_id, model=request.model or MODEL)
-            yield chat_pb2.StreamTurnResponse(started=started)
-            for step in self.script:
-                if isinstance(step, str):
-                    yield chat_pb2.StreamTurnResponse(delta=chat_pb2.TurnDelta(text=step))
-                elif isinstance(step, ServiceError):
-                    raise step
-                else:
-                    await asyncio.sleep(step)
-            if self.completes:
-                yield chat_pb2.StreamTurnResponse(
-                    completed=chat_pb2.TurnCompleted(
-                        finish_reason=self.finish_reason,
-                        usage=chat_pb2.Usage(input_tokens=7, cached_input_tokens=2, output_tokens=5),
-                        charged_micros=12,
-                    )
-                )
+            self.known.add((request.user_id, request.request_id))
+            async for event in self._play(request.conversation_id, request.model):
+                yield event
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+
+    async def _play(self, conversation_id: str, model: str) -> AsyncIterator[chat_pb2.StreamTurnResponse]:
+        position = 0
+        yield chat_pb2.StreamTurnResponse(
+            started=chat_pb2.TurnStarted(
+                conversation_id=conversation_id, model=model or MODEL, cached=self.cached, replayed=self.replayed
+            )
+        )
+        for step in self.script:
+            if isinstance(step, chat_pb2.TurnStarted):
+                yield chat_pb2.StreamTurnResponse(started=step)
+            elif isinstance(step, str | chat_pb2.TurnDelta):
+                delta = chat_pb2.TurnDelta(text=step) if isinstance(step, str) else step
+                position += len(delta.text + delta.reasoning + delta.tool_call.arguments) + bool(delta.tool_call.name)
+                yield chat_pb2.StreamTurnResponse(delta=delta, position=position)
+            elif isinstance(step, ServiceError):
+                raise step
+            else:
+                await asyncio.sleep(step)
+        if self.completes:
+            numbered = bool(conversation_id) and self.remembered
+            completed = chat_pb2.TurnCompleted(
+                finish_reason=self.finish_reason,
+                usage=chat_pb2.Usage(input_tokens=7, cached_input_tokens=2, output_tokens=5),
+                charged_micros=12,
+                question_number=numbered * 1,
+                answer_number=numbered * 2,
+            )
+            yield chat_pb2.StreamTurnResponse(completed=completed, position=position)
+
+    async def ResumeTurn(  # noqa: N802  # as above
+        self, request: chat_pb2.ResumeTurnRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.ResumeTurnResponse]:
+        self.resumes.append(request)
+        if (request.user_id, request.request_id) not in self.known:
+            raise RemoteError(Code.NOT_FOUND, "TURN_NOT_FOUND", "no such turn", fields={"request_id": "names no turn"})
+        turn = next(each for each in self.requests if each.request_id == request.request_id)
+        async for event in self._play(turn.conversation_id, turn.model):
+            if not event.HasField("delta") or event.position > request.after:
+                yield chat_pb2.ResumeTurnResponse(event=event)
+
+    async def CancelTurn(  # noqa: N802  # as above
+        self, request: chat_pb2.CancelTurnRequest, context: Any
+    ) -> chat_pb2.CancelTurnResponse:
+        if (request.user_id, request.request_id) not in self.known:
+            raise RemoteError(Code.NOT_FOUND, "TURN_NOT_FOUND", "no such turn", fields={"request_id": "names no turn"})
+        self.stopped.append(request.request_id)
+        return chat_pb2.CancelTurnResponse(running=len(self.stopped) == 1)
+
+    async def CreateConversation(  # noqa: N802  # as above
+        self, request: chat_pb2.CreateConversationRequest, context: Any
+    ) -> chat_pb2.CreateConversationResponse:
+        name = request.conversation_id or f"made-{len(self.conversations)}"
+        if name in self.conversations:
+            raise RemoteError(Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "taken", fields={"conversation_id": "is taken"})
+        made = chat_pb2.Conversation(id=name, title=request.title, create_time=Timestamp(seconds=1_700_000_000))
+        self.conversations[name] = (request.user_id, made)
+        return chat_pb2.CreateConversationResponse(conversation=made)
+
+    async def ListConversations(  # noqa: N802  # as above
+        self, request: chat_pb2.ListConversationsRequest, context: Any
+    ) -> chat_pb2.ListConversationsResponse:
+        mine = [made for owner, made in self.conversations.values() if owner == request.user_id]
+        begin = int(request.page_token or 0)
+        end = begin + request.page_size
+        return chat_pb2.ListConversationsResponse(
+            conversations=mine[begin:end], next_page_token=str(end) if end < len(mine) else ""
+        )
+
+    async def GetConversation(  # noqa: N802  # as above
+        self, request: chat_pb2.GetConversationRequest, context: Any
+    ) -> chat_pb2.GetConversationResponse:
+        return chat_pb2.GetConversationResponse(conversation=self._owned(request.user_id, request.conversation_id))
+
+    async def UpdateConversation(  # noqa: N802  # as above
+        self, request: chat_pb2.UpdateConversationRequest, context: Any
+    ) -> chat_pb2.UpdateConversationResponse:
+        found = self._owned(request.user_id, request.conversation_id)
+        found.title = request.title
+        return chat_pb2.UpdateConversationResponse(conversation=found)
+
+    async def DeleteConversation(  # noqa: N802  # as above
+        self, request: chat_pb2.DeleteConversationRequest, context: Any
+    ) -> chat_pb2.DeleteConversationResponse:
+        del self.conversations[self._owned(request.user_id, request.conversation_id).id]
+        return chat_pb2.DeleteConversationResponse()
+
+    async def ListMessages(  # noqa: N802  # as above
+        self, request: chat_pb2.ListMessagesRequest, context: Any
+    ) -> chat_pb2.ListMessagesResponse:
+        self._owned(request.user_id, request.conversation_id)
+        question = chat_pb2.StoredMessage(number=1, role=chat_pb2.ROLE_USER, content="问")
+        answer = chat_pb2.StoredMessage(
+            number=2,
+            parent_number=1,
+            role=chat_pb2.ROLE_ASSISTANT,
+            json='{"role":"assistant","content":null}',
+            state=chat_pb2.ANSWER_STATE_LENGTH,
+            request_id="req_1",
+            model=MODEL,
+        )
+        return chat_pb2.ListMessagesResponse(messages=[question, answer][int(request.page_token or 0) :])
+
+    def _owned(self, user_id: str, conversation_id: str) -> chat_pb2.Conversation:
+        owner, found = self.conversations.get(conversation_id, ("", chat_pb2.Conversation()))
+        if owner != user_id:
+            raise RemoteError(Code.NOT_FOUND, "CONVERSATION_NOT_FOUND", "no such conversation")
+        return found
 
     async def ListModels(  # noqa: N802  # as above
         self, request: chat_pb2.ListModelsRequest, context: Any

@@ -7,23 +7,33 @@ from dataclasses import dataclass, field
 
 from services.chat.domain import (
     Chunk,
+    FinishReason,
     InputCheck,
     Message,
     Model,
     Options,
-    Outcome,
     OutputPlan,
+    Piece,
+    Place,
     Question,
     Review,
+    Role,
     Screened,
     Usage,
     Verdict,
 )
 from services.chat.errors import ModelNotFoundError
-from services.chat.ports import Recollection
+from services.chat.ports import Bill, Recollection, Remembering
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 
-MODEL = Model(id="fake-model", context_tokens=1000, max_output_tokens=100, encoding="characters")
+MODEL = Model(
+    id="fake-model", context_tokens=1000, max_output_tokens=100, encoding="characters", message_tokens=3, reply_tokens=3
+)
+
+
+def chunk(text: str = "", finish_reason: FinishReason | None = None, usage: Usage | None = None) -> Chunk:
+    """What a provider sent at once, all of it text."""
+    return Chunk((Piece(text),) if text else (), finish_reason, usage)
 
 
 class CharacterTokenizer:
@@ -33,29 +43,61 @@ class CharacterTokenizer:
         return len(text)
 
 
-class OneModel:
-    """Knows MODEL alone."""
+class KnownModels:
+    """Knows MODEL, and whatever else it is given."""
+
+    def __init__(self, *others: Model) -> None:
+        self.models = {model.id: model for model in (MODEL, *others)}
 
     async def find(self, model_id: str) -> Model:
-        if model_id not in ("", MODEL.id):
+        if (model_id or MODEL.id) not in self.models:
             raise ModelNotFoundError("no such model")
-        return MODEL
+        return self.models[model_id or MODEL.id]
 
 
 @dataclass
 class DictMemory:
-    """Conversations in a dictionary."""
+    """Conversations without branches, in a dictionary; `place` and `asked` say what a regenerated answer is of."""
 
     conversations: dict[str, list[Message]] = field(default_factory=dict)
+    remembered: list[Remembering] = field(default_factory=list)
+    recollection: Recollection | None = None
+    away: bool = False
 
-    async def recall(self, user_id: str, conversation_id: str) -> Recollection:
+    async def recall(self, user_id: str, conversation_id: str, place: Place) -> Recollection:
+        if self.recollection is not None:
+            return self.recollection
         messages = self.conversations.get(conversation_id, [])
-        return Recollection(tuple(messages), len(messages))
+        return Recollection(tuple(messages), version=len(messages), parent=len(messages))
 
-    async def remember(
-        self, user_id: str, conversation_id: str, known: Recollection, messages: Sequence[Message]
-    ) -> None:
-        self.conversations.setdefault(conversation_id, []).extend(messages)
+    async def remember(self, user_id: str, conversation_id: str, new: Remembering) -> int:
+        if self.away:
+            raise UnavailableError("the memory does not answer")
+        self.remembered.append(new)
+        messages = self.conversations.setdefault(conversation_id, [])
+        messages.extend(new.messages)
+        return len(messages)
+
+    @property
+    def texts(self) -> list[tuple[Role, str]]:
+        """What is remembered, of all conversations."""
+        return [(message.role, message.content) for kept in self.conversations.values() for message in kept]
+
+
+@dataclass
+class Oddities:
+    """The ports `Quarantine` and `Summaries`: keeps what it is told."""
+
+    set_aside: list[tuple[Usage, Usage]] = field(default_factory=list)
+    fell: list[Sequence[Message]] = field(default_factory=list)
+
+    def compared(self, question: Question, model: Model, reported: Usage, ours: Usage, *, set_aside: bool) -> None:
+        if set_aside:
+            self.set_aside.append((reported, ours))
+
+    def fallen(self, user_id: str, conversation_id: str, summary: Message | None, dropped: Sequence[Message]) -> None:
+        if dropped:
+            self.fell.append(dropped)
 
 
 @dataclass
@@ -74,12 +116,13 @@ class WordModeration:
     question_verdict: asyncio.Event = field(default_factory=asyncio.Event)
     passage_verdict: asyncio.Event = field(default_factory=asyncio.Event)
     unavailable: ServiceError | None = None
+    version: str = "v1"
     passages: list[str] = field(default_factory=list)
     preceding: list[str] = field(default_factory=list)
 
     async def check_input(self, question: Question) -> InputCheck:
         refused = any(self.word in message.content for message in question.messages)
-        return InputCheck(Verdict(refused, "lexicon" if refused else ""), self.review, self.output)
+        return InputCheck(Verdict(refused, "lexicon" if refused else ""), self.review, self.output, self.version)
 
     async def review_input(self, question: Question) -> Verdict:
         await self.question_verdict.wait()
@@ -124,21 +167,25 @@ class RecordingWallet:
     lost: bool = False
     reserve_delay_s: float = 0
     happened: list[tuple[object, ...]] = field(default_factory=list)
+    bills: list[Bill | str] = field(default_factory=list)
 
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         await asyncio.sleep(self.reserve_delay_s)
         if not self.affordable:
             raise RemoteError(Code.FAILED_PRECONDITION, "INSUFFICIENT_QUOTA", "not enough")
         self.happened.append(("reserve", input_tokens, max_output_tokens))
+        self.bills.append(question.ledger_id)
         if self.lost:
             raise UnavailableError("the answer was lost")
 
-    async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
-        self.happened.append(("settle", usage.input, usage.output, outcome))
-        return usage.input + usage.output
+    async def settle(self, bill: Bill) -> int:
+        self.happened.append(("settle", bill.usage.input, bill.usage.output, bill.outcome))
+        self.bills.append(bill)
+        return bill.usage.input + bill.usage.output
 
-    async def release(self, question: Question) -> None:
+    async def release(self, user_id: str, ledger_id: str) -> None:
         self.happened.append(("release",))
+        self.bills.append(ledger_id)
 
     @property
     def verbs(self) -> list[object]:
@@ -150,6 +197,7 @@ class ScriptedUpstream:
     """Sends the scripted chunks; an error in the script is raised, a float is a pause in seconds."""
 
     script: Sequence[Chunk | ServiceError | float]
+    models: list[str] = field(default_factory=list)
     prompts: list[Sequence[Message]] = field(default_factory=list)
     options: list[Options] = field(default_factory=list)
     closed: bool = False
@@ -158,6 +206,7 @@ class ScriptedUpstream:
     async def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
     ) -> AsyncIterator[AsyncGenerator[Chunk]]:
+        self.models.append(model.id)
         self.prompts.append(prompt)
         self.options.append(options)
         try:
@@ -166,10 +215,14 @@ class ScriptedUpstream:
             self.closed = True
 
     async def _play(self) -> AsyncGenerator[Chunk]:
-        for step in self.script:
+        # Whoever falls back plays from the next step on.
+        script, self.script = list(self.script), ()
+        for index, step in enumerate(script):
             if isinstance(step, Chunk):
                 yield step
             elif isinstance(step, float):
                 await asyncio.sleep(step)
             else:
+                self.script = script[index + 1 :]
                 raise step
+        self.script = script

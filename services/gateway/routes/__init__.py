@@ -7,11 +7,13 @@ from starlette.routing import Route, Router
 from services.gateway.routes.auth import AuthRoutes
 from services.gateway.routes.callbacks import CallbackRoutes
 from services.gateway.routes.chat import ChatCompletions
+from services.gateway.routes.conversations import ConversationRoutes
 from services.gateway.routes.health import HealthRoutes
 from services.gateway.routes.models import ModelRoutes
 from services.gateway.routes.moderations import ModerationRoutes
 from services.gateway.routes.orders import OrderRoutes
 from services.gateway.routes.prices import PriceRoutes
+from services.gateway.routes.streams import ChatStreams
 from services.gateway.routes.wallet import WalletRoutes
 
 
@@ -26,11 +28,19 @@ def router(
     orders: OrderRoutes,
     callbacks: CallbackRoutes,
     completions: ChatCompletions,
+    streams: ChatStreams,
+    conversations: ConversationRoutes,
 ) -> Router:
     """All routes."""
     return Router(
         [
             Route("/v1/chat/completions", completions, methods=["POST"]),
+            Route("/v1/chat/streams/{request_id}", streams, methods=["GET", "DELETE"]),
+            Route("/v1/conversations", conversations.conversations, methods=["GET", "POST"]),
+            Route(
+                "/v1/conversations/{conversation_id}", conversations.conversation, methods=["GET", "PATCH", "DELETE"]
+            ),
+            Route("/v1/conversations/{conversation_id}/messages", conversations.messages),
             Route("/v1/models", models.list),
             # A provider may name its models with slashes.
             Route("/v1/models/{model_id:path}", models.one),

@@ -14,6 +14,7 @@ from sandbox.ports import free_ports
 from services.chat.clients import ModerationClient, WalletClient
 from services.chat.domain import Message, Model, Options, Outcome, Question, Role, Usage
 from services.chat.errors import UpstreamError
+from services.chat.ports import Bill
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 from services.runtime.status import to_status
@@ -100,6 +101,10 @@ def asks(request_id: str, user_id: str = "usr_1") -> Question:
     return replace(QUESTION, request_id=request_id, user_id=user_id)
 
 
+def bill(ledger_id: str = "req_1", outcome: Outcome = Outcome.COMPLETED) -> Bill:
+    return Bill("usr_1", ledger_id, Usage(10, 5), outcome)
+
+
 async def test_the_reservation_outlives_the_longest_turn_and_names_the_worst_case() -> None:
     billing = Billing()
     async with wallet_at(billing) as wallet:
@@ -127,8 +132,8 @@ async def test_turns_of_one_moment_share_a_message_and_a_refusal_is_one_turns_ow
 async def test_what_closes_a_turn_travels_with_the_next_reservation() -> None:
     billing = Billing()
     async with wallet_at(billing, patience_s=30) as wallet, asyncio.timeout(5):
-        settling = asyncio.create_task(wallet.settle(asks("r1"), Usage(10, 5), Outcome.COMPLETED))
-        releasing = asyncio.create_task(wallet.release(asks("r2")))
+        settling = asyncio.create_task(wallet.settle(bill("r1")))
+        releasing = asyncio.create_task(wallet.release("usr_1", "r2"))
         await asyncio.sleep(0.05)
         assert billing.messages == []
         await wallet.reserve(asks("r3"), MODEL, 50, 100)
@@ -139,7 +144,7 @@ async def test_what_closes_a_turn_travels_with_the_next_reservation() -> None:
 
 async def test_what_closes_a_turn_does_not_wait_for_company_for_long() -> None:
     async with wallet_at(Billing(), patience_s=0.02) as wallet, asyncio.timeout(2):
-        assert await wallet.settle(QUESTION, Usage(10, 5), Outcome.COMPLETED) == 7
+        assert await wallet.settle(bill()) == 7
 
 
 async def test_each_write_says_to_which_trace_it_belongs() -> None:
@@ -160,7 +165,7 @@ async def test_each_write_says_to_which_trace_it_belongs() -> None:
 async def test_a_settlement_waits_for_billing_to_come_back() -> None:
     billing, (port,) = Billing(), free_ports(1)
     peer = Peer("billing", f"127.0.0.1:{port}", Telemetry(None))
-    settling = asyncio.create_task(WalletClient(peer, turn_s_max=300).settle(QUESTION, Usage(10, 5), Outcome.CANCELLED))
+    settling = asyncio.create_task(WalletClient(peer, turn_s_max=300).settle(bill(outcome=Outcome.CANCELLED)))
     await asyncio.sleep(0.8)
     assert not settling.done()
     server = await serve(billing, port)
@@ -177,7 +182,7 @@ async def test_what_billing_decided_is_not_asked_again() -> None:
     billing = Billing(RemoteError(Code.FAILED_PRECONDITION, "RESERVATION_CLOSED", "expired"))
     async with wallet_at(billing) as wallet:
         with pytest.raises(ServiceError) as caught:
-            await wallet.settle(QUESTION, Usage(10, 5), Outcome.COMPLETED)
+            await wallet.settle(bill())
     assert caught.value.wire_reason == "RESERVATION_CLOSED"
     assert len(billing.asked) == 1
 
@@ -185,7 +190,7 @@ async def test_what_billing_decided_is_not_asked_again() -> None:
 async def test_a_settlement_that_billing_cannot_write_now_is_sent_again_as_it_was() -> None:
     billing = Billing(UnavailableError("The ledger is busy."))
     async with wallet_at(billing) as wallet:
-        settling = asyncio.create_task(wallet.settle(QUESTION, Usage(10, 5), Outcome.COMPLETED))
+        settling = asyncio.create_task(wallet.settle(bill()))
         async with asyncio.timeout(5):
             while not billing.asked:
                 await asyncio.sleep(0.01)

@@ -1,8 +1,11 @@
 """The official OpenAI client against the gateway."""
 
+import json
+from typing import cast
+
 import openai
 import pytest
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 from queqiao.chat.v1 import chat_pb2
 
 from services.runtime.errors import Code, RemoteError, ServiceError
@@ -65,11 +68,12 @@ async def test_what_is_asked_arrives_at_the_chat_service(gateway: Gateway) -> No
         extra_body={"conversation_id": "talk-1"},
     )
     request = gateway.chat.requests[0]
-    assert [(message.role, message.content) for message in request.messages] == [
-        (chat_pb2.ROLE_SYSTEM, "简短"),
-        (chat_pb2.ROLE_USER, "一\n二"),
-        (chat_pb2.ROLE_ASSISTANT, "三"),
-        (chat_pb2.ROLE_USER, "四"),
+    named = '{"role":"user","content":"四","name":"甲"}'
+    assert [(message.role, message.content, message.json) for message in request.messages] == [
+        (chat_pb2.ROLE_SYSTEM, "简短", ""),
+        (chat_pb2.ROLE_USER, "一\n二", ""),
+        (chat_pb2.ROLE_ASSISTANT, "三", ""),
+        (chat_pb2.ROLE_USER, "", named),
     ]
     assert request.conversation_id == "talk-1"
     parameters = request.parameters
@@ -105,6 +109,60 @@ async def test_a_streamed_answer(gateway: Gateway) -> None:
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.total_tokens == 12
     assert {chunk.id for chunk in chunks} == {f"chatcmpl-{gateway.chat.requests[0].request_id}"}
+
+
+async def test_images_tools_and_the_shape_of_an_answer_arrive_untouched(gateway: Gateway) -> None:
+    image: ChatCompletionMessageParam = {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "这是什么？"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
+        ],
+    }
+    tools: list[ChatCompletionToolParam] = [
+        {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+    ]
+    await gateway.openai().chat.completions.create(
+        model=MODEL,
+        messages=[image],
+        tools=tools,
+        tool_choice="required",
+        response_format={"type": "json_object"},
+        reasoning_effort="low",
+        n=1,
+        extra_body={"enable_thinking": False},
+    )
+    request = gateway.chat.requests[0]
+    assert json.loads(request.messages[0].json) == image
+    assert json.loads(request.parameters.extra_json) == {
+        "tools": tools,
+        "tool_choice": "required",
+        "response_format": {"type": "json_object"},
+        "reasoning_effort": "low",
+        "enable_thinking": False,
+    }
+
+
+async def test_calls_of_tools_are_put_together_by_the_client_and_their_results_taken(gateway: Gateway) -> None:
+    gateway.chat.finish_reason = chat_pb2.FINISH_REASON_TOOL_CALLS
+    gateway.chat.script = [
+        chat_pb2.TurnDelta(reasoning="查天气"),
+        chat_pb2.TurnDelta(tool_call=chat_pb2.ToolCallDelta(index=0, id="call_1", name="weather")),
+        chat_pb2.TurnDelta(tool_call=chat_pb2.ToolCallDelta(index=0, arguments='{"city":')),
+        chat_pb2.TurnDelta(tool_call=chat_pb2.ToolCallDelta(index=0, arguments='"杭州"}')),
+    ]
+    tools: list[ChatCompletionToolParam] = [{"type": "function", "function": {"name": "weather"}}]
+    async with gateway.openai().chat.completions.stream(model=MODEL, messages=HELLO, tools=tools) as stream:
+        message = (await stream.get_final_completion()).choices[0].message
+    assert message.tool_calls
+    (call,) = message.tool_calls
+    assert (call.id, call.function.name, call.function.arguments) == ("call_1", "weather", '{"city":"杭州"}')
+    back = cast("ChatCompletionMessageParam", message.model_dump(exclude_none=True))
+    result: ChatCompletionMessageParam = {"role": "tool", "tool_call_id": "call_1", "content": "晴"}
+    await gateway.openai().chat.completions.create(model=MODEL, messages=[*HELLO, back, result], tools=tools)
+    _, answer, outcome = gateway.chat.requests[1].messages
+    assert json.loads(answer.json)["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city":"杭州"}'}
+    assert (outcome.role, json.loads(outcome.json)) == (chat_pb2.ROLE_TOOL, result)
 
 
 async def test_usage_that_is_asked_for_has_a_chunk_of_its_own(gateway: Gateway) -> None:

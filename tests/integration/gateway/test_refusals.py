@@ -1,6 +1,5 @@
 """What clients are told to do with a turn that moderation refuses."""
 
-import json
 from typing import Any
 
 import openai
@@ -8,6 +7,7 @@ import pytest
 
 from services.runtime.errors import Code, RemoteError
 from tests.integration.gateway.conftest import Gateway
+from tests.sent_events import sent_events
 
 QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "你好"}]}
 MESSAGES = {"lexicon": "内容包含违规信息", "wechat": "请修改您的提问", "openai": "提问涉及敏感话题"}
@@ -30,11 +30,11 @@ def told(layer: str, action: str) -> dict[str, Any]:
     }
 
 
-async def events(gateway: Gateway) -> list[str]:
+async def events(gateway: Gateway) -> list[Any]:
     body = QUESTION | {"stream": True}
     async with gateway.http.post(f"{gateway.url}/v1/chat/completions", json=body, headers=gateway.auth) as answer:
         assert answer.status == 200
-        return (await answer.text()).removesuffix("\n\n").split("\n\n")
+        return [event.json for event in sent_events(await answer.text())]
 
 
 @pytest.mark.parametrize(("layer", "action"), [("lexicon", "block"), ("wechat", "retract"), ("openai", "retract")])
@@ -43,10 +43,10 @@ async def test_the_last_event_of_a_refused_stream_says_what_becomes_of_what_was_
 ) -> None:
     gateway.chat.script = ["已经", "显示", refused(layer, action)]
     *shown, last = await events(gateway)
-    assert ["".join(json.loads(each.removeprefix("data: "))["choices"][0]["delta"].values()) for each in shown] == [
+    assert ["".join(each["choices"][0]["delta"].values()) for each in shown] == [
         "assistant", "已经", "显示",
     ]  # fmt: skip
-    assert json.loads(last.removeprefix("data: ")) == told(layer, action)
+    assert last == told(layer, action)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,7 +1,6 @@
 """What only a stream shows: its bytes, silence, leaving, stopping."""
 
 import asyncio
-import json
 import time
 
 import aiohttp
@@ -9,6 +8,7 @@ import pytest
 
 from services.runtime.errors import Code, RemoteError
 from tests.integration.gateway.conftest import Gateway, StartGateway
+from tests.sent_events import sent_events
 
 BODY = {"messages": [{"role": "user", "content": "你好"}], "stream": True}
 
@@ -20,15 +20,15 @@ async def read_stream(gateway: Gateway) -> str:
 
 
 async def test_a_stream_is_chunks_then_done(gateway: Gateway) -> None:
-    *chunks, done, end = (await read_stream(gateway)).split("\n\n")
-    assert (done, end) == ("data: [DONE]", "")
-    first = json.loads(chunks[0].removeprefix("data: "))
+    *chunks, done = sent_events(await read_stream(gateway))
+    assert done.data == "[DONE]"
+    first = chunks[0].json
     assert list(first) == ["id", "object", "created", "model", "choices"]
     assert first["object"] == "chat.completion.chunk"
     assert first["choices"] == [
         {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None, "logprobs": None}
     ]
-    last = json.loads(chunks[-1].removeprefix("data: "))
+    last = chunks[-1].json
     assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}]
     assert last["usage"] == {
         "prompt_tokens": 7,
@@ -43,7 +43,7 @@ async def test_an_error_after_the_first_byte_ends_the_stream_without_done(gatewa
     text = await read_stream(gateway)
     assert "[DONE]" not in text
     assert "secret detail" not in text
-    error = json.loads(text.rstrip("\n").rsplit("\n\n", 1)[1].removeprefix("data: "))["error"]
+    error = sent_events(text)[-1].json["error"]
     assert error == {
         "message": "模型服务出错，请稍后再试。", "type": "server_error", "code": "upstream_error", "param": None,
     }  # fmt: skip

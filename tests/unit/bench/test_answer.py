@@ -69,3 +69,23 @@ def test_every_event_is_one_line_of_json(text: str, include_usage: bool) -> None
         chunks.append(json.loads(event[6:]))
     assert chunks[1]["choices"][0]["delta"] == {"content": text}
     assert all(("usage" in chunk) == include_usage for chunk in chunks[:3])
+
+
+def test_a_thought_comes_before_the_text_and_is_counted() -> None:
+    answer = compose(Behaviour(text="你好", reasoning="想|一想"), QUESTION, None, 1)
+    assert (answer.reasoning, answer.deltas, answer.completion_tokens) == (("想", "一想"), ("你好",), 5)
+
+
+def test_a_tool_is_why_the_answer_ends() -> None:
+    answer = compose(Behaviour(text="", tool="weather"), QUESTION, None, 1)
+    assert (answer.deltas, answer.finish_reason) == ((), "tool_calls")
+    events = ChunkWriter("id", 0, "m", include_usage=False).tool_call("weather")
+    calls = [json.loads(event.removeprefix(b"data: "))["choices"][0]["delta"]["tool_calls"][0] for event in events]
+    assert calls[0]["function"]["name"] == "weather"
+    assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"city": "长沙"}
+
+
+def test_the_whole_request_can_be_repeated() -> None:
+    body = {"model": "m", "messages": QUESTION, "tools": []}
+    answer = compose(Behaviour(echo_body=True), QUESTION, None, 1, body)
+    assert json.loads("".join(answer.deltas)) == body

@@ -66,3 +66,10 @@ def test_the_last_message_of_the_user_is_the_question() -> None:
     assert last_user_text(messages) == "二"
     assert last_user_text([{"role": "system", "content": "一"}]) == ""
     assert text_of(None) == ""
+
+
+def test_a_directive_may_be_for_one_provider_or_key_alone() -> None:
+    question = "[[sim only=a deltas=1]] [[sim only=k2 deltas=2]] [[sim deltas=3]] [[sim only=b deltas=4]]"
+    found = [behaviour_of(question, DEFAULT, names).deltas for names in (("a", "k1"), ("b", "k2"), ("b", "k1"), ())]
+    assert found == [1, 2, 3, 3]
+    assert behaviour_of("[[sim only=a deltas=1]]", DEFAULT, ("b",)) == DEFAULT

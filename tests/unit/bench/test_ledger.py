@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bench.ledger import Driver, Load, Measured, loads, render
-from services.chat.domain import Model, Outcome, Question, Usage
+from services.chat.domain import Model, Question
+from services.chat.ports import Bill
 
 
 @dataclass
@@ -23,12 +24,12 @@ class Wallet:
         self.users.add(question.user_id)
         await asyncio.sleep(0.005)
 
-    async def settle(self, question: Question, usage: Usage, outcome: Outcome) -> int:
+    async def settle(self, bill: Bill) -> int:
         await asyncio.sleep(0.001)
         self.open_now -= 1
         return 1
 
-    async def release(self, question: Question) -> None:
+    async def release(self, user_id: str, ledger_id: str) -> None:
         raise AssertionError("every turn is settled")
 
 

@@ -8,6 +8,11 @@ import pytest
 
 from services.chat.domain import Chunk, FinishReason, Usage
 from services.chat.pacing import Background, Pace
+from tests.fakes.turn_ports import chunk
+
+
+def text_of(chunk: Chunk) -> str:
+    return "".join(piece.text for piece in chunk.pieces)
 
 
 class Source:
@@ -38,7 +43,7 @@ class Source:
                     batch.append(arrived.get_nowait())
                 failure = next((item for item in batch if isinstance(item, Exception)), None)
                 ended = None in batch
-                yield Chunk("".join(item for item in batch if isinstance(item, str)))
+                yield chunk("".join(item for item in batch if isinstance(item, str)))
                 if failure:
                     raise failure
         finally:
@@ -48,13 +53,13 @@ class Source:
 async def test_the_first_text_does_not_wait_for_the_clock() -> None:
     pace = Pace(tick_min_s=10, tick_max_s=10)
     async with aclosing(pace.coalesce(Source("first", 0.01)())) as chunks, asyncio.timeout(1):
-        assert (await anext(chunks)).text == "first"
+        assert text_of(await anext(chunks)) == "first"
 
 
 async def test_what_arrives_between_ticks_is_one_chunk_and_nobody_wakes_for_it() -> None:
     pace = Pace(tick_min_s=0.05, tick_max_s=0.05)
     source = Source("a", 0.01, "b", 0.001, "c", 0.001, "d", 0.2, "e")
-    texts = [chunk.text async for chunk in pace.coalesce(source())]
+    texts = [text_of(each) async for each in pace.coalesce(source())]
     assert [text for text in texts if text] == ["a", "bcd", "e"]
     assert source.looks <= 4
 
@@ -73,19 +78,19 @@ async def test_live_answers_tick_together() -> None:
 
 async def test_the_end_is_not_waited_for() -> None:
     async def chunks() -> AsyncGenerator[Chunk]:
-        yield Chunk("a", FinishReason.STOP)
+        yield chunk("a", FinishReason.STOP)
         yield Chunk(usage=Usage(1, 1))
 
     pace = Pace(tick_min_s=10, tick_max_s=10)
     async with asyncio.timeout(1):
-        assert len([chunk async for chunk in pace.coalesce(chunks())]) == 2
+        assert len([each async for each in pace.coalesce(chunks())]) == 2
 
 
 async def test_an_error_comes_after_what_was_received_before_it() -> None:
     texts = []
     with pytest.raises(ValueError, match="broken"):
-        async for chunk in Pace().coalesce(Source("a", "b", ValueError("broken"))()):
-            texts.append(chunk.text)
+        async for each in Pace().coalesce(Source("a", "b", ValueError("broken"))()):
+            texts.append(text_of(each))
     assert "".join(texts) == "ab"
 
 
@@ -95,7 +100,7 @@ async def test_leaving_early_closes_the_source_even_while_it_waits_for_the_clock
     async def endless() -> AsyncGenerator[Chunk]:
         try:
             while True:
-                yield Chunk("x")
+                yield chunk("x")
         finally:
             closed.set()
 

@@ -1,148 +1,102 @@
 """One turn: what it says, what it remembers, and what it costs, however it ends."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from services.chat.domain import (
+    AnswerState,
+    Channel,
     Chunk,
     Completed,
     Delta,
-    Event,
     FinishReason,
     Message,
-    Options,
     Outcome,
-    Question,
+    Piece,
+    Place,
     Role,
     Started,
+    ToolCall,
     Usage,
+    Where,
 )
-from services.chat.errors import ContentRefusedError, ModelNotFoundError, UpstreamError
-from services.chat.pacing import Background, Pace
-from services.chat.turn import Turns
+from services.chat.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
+from services.chat.ports import Bill, Recollection
 from services.runtime.errors import ServiceError
-from tests.fakes.turn_ports import (
-    CharacterTokenizer,
-    DictMemory,
-    OneModel,
-    RecordingWallet,
-    ScriptedUpstream,
-    Waits,
-    WordModeration,
-)
+from tests.fakes.turn_ports import MODEL, chunk
+from tests.fakes.turn_scene import HELLO, Scene, completed, failed, said
 
 STOP = Chunk(finish_reason=FinishReason.STOP)
-
-
-class Scene:
-    """A turn's surroundings."""
-
-    def __init__(self, script: Sequence[Chunk | ServiceError | float]) -> None:
-        self.memory = DictMemory()
-        self.wallet = RecordingWallet()
-        self.upstream = ScriptedUpstream(script)
-        self.background = Background()
-        self.turns = Turns(
-            models=OneModel(),
-            memory=self.memory,
-            moderation=WordModeration(),
-            wallet=self.wallet,
-            upstream=self.upstream,
-            tokenizer=CharacterTokenizer(),
-            pace=Pace(),
-            background=self.background,
-            metrics=Waits(),
-        )
-
-    async def run(self, text: str = "hello", conversation_id: str = "", model: str = "") -> list[Event]:
-        question = Question("req_1", "usr_1", conversation_id, model, (Message(Role.USER, text),), Options())
-        try:
-            return [event async for event in self.turns.run(question)]
-        finally:
-            await self.background.drain()
-
-
-def said(events: Sequence[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Delta))
+SPARE = replace(MODEL, id="spare-model")
+HOPEFUL = replace(MODEL, id="hopeful-model", fallback=SPARE.id)
 
 
 async def test_an_answer_is_streamed_settled_and_completed_with_the_providers_usage() -> None:
-    scene = Scene([Chunk("good "), Chunk("day"), STOP, Chunk(usage=Usage(input=8, output=2))])
+    scene = Scene([chunk("good "), chunk("day"), STOP, Chunk(usage=Usage(input=8, output=2))])
     events = await scene.run()
-    assert isinstance(events[0], Started)
+    assert events[0] == Started("", MODEL.id, ledger_id="req_1", input_tokens=11)
     assert said(events) == "good day"
-    assert events[-1] == Completed(FinishReason.STOP, Usage(input=8, output=2), 10)
+    assert events[-1] == Completed(FinishReason.STOP, Usage(input=8, output=2), 10, "req_1")
     assert scene.wallet.happened == [("reserve", 11, 100), ("settle", 8, 2, Outcome.COMPLETED)]
 
 
 async def test_money_is_set_aside_before_the_model_is_asked() -> None:
     scene = Scene([])
     scene.wallet.affordable = False
-    with pytest.raises(ServiceError) as caught:
-        await scene.run()
-    assert caught.value.wire_reason == "INSUFFICIENT_QUOTA"
+    assert failed(await scene.run()).reason == "INSUFFICIENT_QUOTA"
     assert scene.upstream.prompts == []
     assert scene.wallet.happened == []
 
 
 async def test_a_refused_question_reaches_neither_model_nor_memory_nor_wallet() -> None:
-    scene = Scene([Chunk("x"), STOP])
-    with pytest.raises(ContentRefusedError) as caught:
-        await scene.run("a forbidden word", conversation_id="c1")
-    assert caught.value.metadata["layer"] == "lexicon"
+    scene = Scene([chunk("x"), STOP])
+    events = await scene.run("a forbidden word", conversation_id="c1")
+    assert (failed(events).reason, failed(events).metadata["layer"]) == ("CONTENT_REFUSED", "lexicon")
     assert (scene.upstream.prompts, scene.memory.conversations, scene.wallet.happened) == ([], {}, [])
 
 
 async def test_a_word_cut_over_many_deltas_is_stopped_before_any_of_it_is_said() -> None:
     scene = Scene(
-        [Chunk("it is "), *(step for letter in "forbidden" for step in (0.005, Chunk(letter))), Chunk("!"), STOP]
+        [chunk("it is "), *(step for letter in "forbidden" for step in (0.005, chunk(letter))), chunk("!"), STOP]
     )
-    events: list[Event] = []
-    question = Question("req_1", "usr_1", "c1", "", (Message(Role.USER, "hi"),), Options())
-    with pytest.raises(ContentRefusedError):
-        async for event in scene.turns.run(question):
-            events.append(event)  # what came before the error is what matters
-    await scene.background.drain()
-    assert said(events) == "it is "
+    events = await scene.run(conversation_id="c1")
+    assert (failed(events).reason, said(events)) == ("CONTENT_REFUSED", "it is ")
     assert scene.memory.conversations == {}
     assert scene.upstream.closed
-    assert scene.wallet.happened[-1][-1] is Outcome.REFUSED
+    assert scene.outcome is Outcome.REFUSED
 
 
 async def test_what_is_held_back_is_said_when_nothing_follows() -> None:
-    assert said(await Scene([Chunk("see the for"), STOP]).run()) == "see the for"
+    assert said(await Scene([chunk("see the for"), STOP]).run()) == "see the for"
 
 
-async def test_a_user_who_leaves_cancels_the_model_and_pays_what_was_produced() -> None:
-    scene = Scene([Chunk("seven.."), 30.0, STOP])
-    question = Question("req_1", "usr_1", "", "", (Message(Role.USER, "hi"),), Options())
-    async with aclosing(scene.turns.run(question)) as events:
-        async for event in events:
-            if isinstance(event, Delta):
-                break
-    await scene.background.drain()
+async def test_a_turn_that_is_stopped_cancels_the_model_pays_what_was_produced_and_completes_as_cancelled() -> None:
+    scene = Scene([chunk("seven.."), 30.0, STOP])
+    turn = scene.begin()
+    await scene.until("seven..")
+    turn.cancel()
+    end = completed(await turn)
+    assert (end.finish_reason, end.usage, end.charged_micros) == (FinishReason.CANCELLED, Usage(11, 7), 18)
     assert scene.upstream.closed
-    assert scene.wallet.happened[-1] == ("settle", 8, 7, Outcome.CANCELLED)
+    assert scene.wallet.happened[-1] == ("settle", 11, 7, Outcome.CANCELLED)
 
 
-async def test_a_user_who_leaves_before_the_first_word_pays_nothing() -> None:
+async def test_a_turn_that_is_stopped_before_the_first_word_costs_nothing_and_is_not_remembered() -> None:
     scene = Scene([30.0])
-    turn = asyncio.create_task(scene.run())
+    turn = scene.begin()
     await asyncio.sleep(0.05)
     turn.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await turn
-    await scene.background.drain()
+    assert completed(await turn).charged_micros == 0
     assert scene.wallet.verbs == ["reserve", "release"]
+    assert scene.memory.conversations == {}
 
 
-async def test_a_user_who_leaves_while_billing_decides_leaves_no_reservation_behind() -> None:
+async def test_a_turn_that_is_stopped_while_billing_decides_leaves_no_reservation_behind() -> None:
     scene = Scene([STOP])
     scene.wallet.reserve_delay_s = 0.1
-    turn = asyncio.create_task(scene.run())
+    turn = scene.begin()
     await asyncio.sleep(0.03)
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -154,24 +108,24 @@ async def test_a_user_who_leaves_while_billing_decides_leaves_no_reservation_beh
 async def test_a_reservation_whose_answer_was_lost_is_given_back() -> None:
     scene = Scene([STOP])
     scene.wallet.lost = True
-    with pytest.raises(ServiceError):
-        await scene.run()
+    assert failed(await scene.run()).charged_micros == 0
     assert scene.wallet.verbs == ["reserve", "release"]
 
 
 async def test_a_provider_that_fails_before_the_first_word_costs_nothing() -> None:
     scene = Scene([UpstreamError("down")])
-    with pytest.raises(UpstreamError):
-        await scene.run()
+    end = failed(await scene.run())
+    assert (end.reason, end.charged_micros, end.next_attempt) == ("UPSTREAM_ERROR", 0, 1)
     assert scene.wallet.verbs == ["reserve", "release"]
 
 
-async def test_a_provider_that_breaks_off_is_an_error_and_charges_what_it_produced() -> None:
-    scene = Scene([Chunk("half an ans")])
-    with pytest.raises(UpstreamError):
-        await scene.run(conversation_id="c1")
+async def test_a_provider_that_breaks_off_is_an_error_that_charges_and_remembers_what_it_produced() -> None:
+    scene = Scene([chunk("half an ans")])
+    end = failed(await scene.run(conversation_id="c1"))
+    assert (end.reason, end.charged_micros) == ("UPSTREAM_ERROR", 22)
     assert scene.wallet.happened[-1] == ("settle", 11, 11, Outcome.FAILED)
-    assert scene.memory.conversations == {}
+    assert scene.memory.texts == [(Role.USER, "hello"), (Role.ASSISTANT, "half an ans")]
+    assert scene.memory.remembered[0].state is AnswerState.INTERRUPTED
 
 
 @pytest.mark.parametrize(
@@ -184,21 +138,22 @@ async def test_a_provider_that_breaks_off_is_an_error_and_charges_what_it_produc
         Usage(input=8, output=0),
     ],
 )
-async def test_an_absurd_usage_is_replaced_by_our_own_count(absurd: Usage) -> None:
-    scene = Scene([Chunk("four"), STOP, Chunk(usage=absurd)])
-    events = await scene.run()
-    assert events[-1] == Completed(FinishReason.STOP, Usage(input=11, output=4), 15)
+async def test_an_absurd_usage_is_set_aside_and_replaced_by_our_own_count(absurd: Usage) -> None:
+    scene = Scene([chunk("four"), STOP, Chunk(usage=absurd)])
+    end = completed(await scene.run())
+    assert (end.usage, end.charged_micros) == (Usage(input=11, output=4), 15)
+    assert scene.oddities.set_aside == [(absurd, Usage(input=11, output=4))]
 
 
 async def test_figures_that_come_before_more_text_are_not_those_of_the_answer() -> None:
-    scene = Scene([Chunk("fo", usage=Usage(input=8, output=1)), 0.01, Chunk("ur"), STOP])
-    events = await scene.run()
-    assert events[-1] == Completed(FinishReason.STOP, Usage(input=11, output=4), 15)
+    scene = Scene([chunk("fo", usage=Usage(input=8, output=1)), 0.01, chunk("ur"), STOP])
+    assert completed(await scene.run()).usage == Usage(input=11, output=4)
 
 
 async def test_a_conversation_remembers_questions_and_answers_in_order() -> None:
-    scene = Scene([Chunk("pong"), STOP])
-    await scene.run("ping", conversation_id="c1")
+    scene = Scene([chunk("pong"), STOP])
+    end = completed(await scene.run("ping", conversation_id="c1"))
+    assert (end.question_number, end.answer_number) == (1, 2)
     await scene.run("again", conversation_id="c1")
     assert [(m.role.value, m.content) for m in scene.upstream.prompts[-1]] == [
         ("user", "ping"),
@@ -207,14 +162,120 @@ async def test_a_conversation_remembers_questions_and_answers_in_order() -> None
     ]
 
 
+async def test_an_answer_that_reached_its_limit_is_remembered_as_one_that_can_be_continued() -> None:
+    scene = Scene([chunk("on and on"), Chunk(finish_reason=FinishReason.LENGTH)])
+    await scene.run(conversation_id="c1")
+    assert scene.memory.remembered[0].state is AnswerState.LENGTH
+
+
 async def test_without_a_conversation_nothing_is_remembered() -> None:
-    scene = Scene([Chunk("pong"), STOP])
+    scene = Scene([chunk("pong"), STOP])
     await scene.run("ping")
     assert scene.memory.conversations == {}
 
 
+async def test_a_memory_that_fails_does_not_fail_an_answer_that_was_given() -> None:
+    scene = Scene([chunk("pong"), STOP])
+    scene.memory.away = True
+    assert completed(await scene.run(conversation_id="c1")).answer_number == 0
+
+
 async def test_an_unknown_model_is_refused_before_anything_happens() -> None:
     scene = Scene([STOP])
-    with pytest.raises(ModelNotFoundError):
-        await scene.run(model="gpt-0")
+    assert failed(await scene.run(model="gpt-0")).reason == "MODEL_NOT_FOUND"
     assert scene.wallet.happened == []
+
+
+async def test_a_regenerated_answer_is_asked_for_with_the_remembered_question_and_stored_alone() -> None:
+    scene = Scene([chunk("better"), STOP])
+    question = Message(Role.USER, "ping")
+    scene.memory.recollection = Recollection((), asked=(question,), parent=1, version=2)
+    regenerate = replace(HELLO, messages=(), conversation_id="c1", place=Place(Where.REGENERATE, 2))
+    end = completed(await scene.ask(regenerate))
+    assert [message.content for message in scene.upstream.prompts[-1]] == ["ping"]
+    assert [message.content for message in scene.memory.remembered[0].messages] == ["better"]
+    assert end.question_number == 1
+
+
+async def test_a_regenerated_answer_to_what_is_refused_by_now_is_refused() -> None:
+    scene = Scene([chunk("better"), STOP])
+    scene.memory.recollection = Recollection((), asked=(Message(Role.USER, "forbidden"),), parent=1, version=2)
+    regenerate = replace(HELLO, messages=(), conversation_id="c1", place=Place(Where.REGENERATE, 2))
+    assert failed(await scene.ask(regenerate)).reason == "CONTENT_REFUSED"
+
+
+async def test_an_answer_is_continued_by_asking_for_more_of_it_and_the_asking_is_not_remembered() -> None:
+    scene = Scene([chunk(" and so on"), STOP])
+    known = (Message(Role.USER, "ping"), Message(Role.ASSISTANT, "pong"))
+    scene.memory.recollection = Recollection(known, parent=2, version=2)
+    await scene.ask(replace(HELLO, messages=(), conversation_id="c1", place=Place(Where.CONTINUE, 2)))
+    assert [message.role for message in scene.upstream.prompts[-1]] == [Role.USER, Role.ASSISTANT, Role.USER]
+    assert [message.content for message in scene.memory.remembered[0].messages] == [" and so on"]
+
+
+async def test_an_answer_and_what_continued_it_reach_the_model_as_one() -> None:
+    scene = Scene([chunk("ok"), STOP])
+    known = (Message(Role.USER, "ping"), Message(Role.ASSISTANT, "po"), Message(Role.ASSISTANT, "ng"))
+    scene.memory.recollection = Recollection(known, parent=3, version=3)
+    await scene.run("again", conversation_id="c1")
+    assert [message.content for message in scene.upstream.prompts[-1]] == ["ping", "pong", "again"]
+
+
+@pytest.mark.parametrize("error", [UpstreamError("x"), UpstreamBusyError("x"), UpstreamTimeoutError("x")])
+async def test_another_model_takes_over_when_the_one_asked_is_down_and_has_its_own_name_in_the_ledger(
+    error: ServiceError,
+) -> None:
+    scene = Scene([error, chunk("here"), STOP], models=[HOPEFUL, SPARE])
+    events = await scene.run(model=HOPEFUL.id)
+    assert [event.model for event in events if isinstance(event, Started)] == [HOPEFUL.id, SPARE.id]
+    assert (said(events), scene.upstream.models) == ("here", [HOPEFUL.id, SPARE.id])
+    assert scene.wallet.verbs == ["reserve", "release", "reserve", "settle"]
+    assert scene.wallet.bills[:3] == ["req_1", "req_1", "req_1-1"]
+    assert completed(events).ledger_id == "req_1-1"
+
+
+async def test_nobody_takes_over_after_the_first_word() -> None:
+    scene = Scene([chunk("begun"), UpstreamError("x"), chunk("other"), STOP], models=[HOPEFUL, SPARE])
+    events = await scene.run(model=HOPEFUL.id)
+    assert (said(events), failed(events).reason) == ("begun", "UPSTREAM_ERROR")
+
+
+async def test_a_call_that_was_given_up_for_a_faster_one_is_a_cost_of_ours() -> None:
+    scene = Scene([replace(chunk("good"), lost_calls=1), STOP])
+    await scene.run()
+    bill = scene.wallet.bills[-1]
+    assert isinstance(bill, Bill)
+    assert (bill.usage, bill.lost) == (Usage(11, 4), Usage(11, 0))
+
+
+async def test_thoughts_and_tool_calls_are_screened_and_streamed_apart_and_positions_only_grow() -> None:
+    call = ToolCall(0, "call_1", "look_up")
+    script: list[Chunk | ServiceError | float] = [
+        Chunk((Piece("hm, ", Channel.REASONING),)),
+        0.005,
+        Chunk((Piece("yes", Channel.REASONING), Piece("So: "))),
+        Chunk((Piece("", Channel.TOOL_CALL, call), Piece('{"q":', Channel.TOOL_CALL, ToolCall(0)))),
+        0.005,
+        Chunk((Piece("1}", Channel.TOOL_CALL, ToolCall(0)),), FinishReason.TOOL_CALLS),
+    ]
+    scene = Scene(script)
+    events = await scene.run(conversation_id="c1")
+    assert said(events, Channel.REASONING) == "hm, yes"
+    assert said(events) == "So: "
+    assert said(events, Channel.TOOL_CALL) == '{"q":1}'
+    tools = [event.piece.tool for event in events if isinstance(event, Delta) and event.piece.tool]
+    assert tools[0] == call
+    assert all(tool == ToolCall(0) for tool in tools[1:])
+    assert scene.positions == sorted(scene.positions)
+    assert completed(events).finish_reason is FinishReason.TOOL_CALLS
+    answer = scene.memory.remembered[0].messages[-1]
+    assert answer.content == "So: "
+    assert '"name":"look_up","arguments":"{\\"q\\":1}"' in answer.json
+
+
+@pytest.mark.parametrize("channel", [Channel.REASONING, Channel.TOOL_CALL])
+async def test_a_refused_word_is_stopped_in_thoughts_and_tool_calls_too(channel: Channel) -> None:
+    tool = ToolCall(0, "call_1", "f") if channel is Channel.TOOL_CALL else None
+    scene = Scene([Chunk((Piece("it is forbidden", channel, tool),)), STOP])
+    events = await scene.run()
+    assert (said(events, channel), failed(events).reason) == ("it is ", "CONTENT_REFUSED")

@@ -77,3 +77,12 @@ def test_an_option_that_was_given_wins_over_the_laptops_own(tmp_path: Path) -> N
     assert mesh(tmp_path, {})._service_env("chat")["DRAIN_S"] == "3"
     env = mesh(tmp_path, {"DRAIN_S": "20", "LOG_LEVEL": "DEBUG", "RATE_LIMIT_PER_MINUTE": "7"})._service_env("gateway")
     assert (env["DRAIN_S"], env["LOG_LEVEL"], env["RATE_LIMIT_PER_MINUTE"]) == ("20", "DEBUG", "7")
+
+
+def test_the_keys_that_a_file_of_providers_names_reach_the_chat_service_alone(tmp_path: Path) -> None:
+    file = tmp_path / "upstreams.toml"
+    file.write_text('keys = ["env:KEY_1", "env:KEY_2"]', encoding="utf-8")
+    planned = mesh(tmp_path, {"UPSTREAMS_FILE": str(file), "KEY_1": "one", "KEY_3": "three"})
+    envs = {service: planned._service_env(service) for service in MAY_KNOW}
+    assert {service for service, env in envs.items() if "KEY_1" in env} == {"chat"}
+    assert not {"KEY_2", "KEY_3"} & envs["chat"].keys()

@@ -22,41 +22,84 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqueqiao/chat/v1/chat.proto\x12\x0fqueqiao.chat.v1\"\xd7\x01\n\x11StreamTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.queqiao.chat.v1.Message\x12\x39\n\nparameters\x18\x06 \x01(\x0b\x32%.queqiao.chat.v1.GenerationParameters\x12\x0e\n\x06openid\x18\x07 \x01(\t\"?\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.queqiao.chat.v1.Role\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa8\x02\n\x14GenerationParameters\x12\x1e\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\tB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"\xb0\x01\n\x12StreamTurnResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.queqiao.chat.v1.TurnStartedH\x00\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1a.queqiao.chat.v1.TurnDeltaH\x00\x12\x33\n\tcompleted\x18\x03 \x01(\x0b\x32\x1e.queqiao.chat.v1.TurnCompletedH\x00\x42\x07\n\x05\x65vent\"5\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x19\n\tTurnDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x84\x01\n\rTurnCompleted\x12\x34\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1d.queqiao.chat.v1.FinishReason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.queqiao.chat.v1.Usage\x12\x16\n\x0e\x63harged_micros\x18\x03 \x01(\x03\"Q\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.queqiao.chat.v1.Model\"k\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tcreated_s\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x05*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xbd\x01\n\x0b\x43hatService\x12W\n\nStreamTurn\x12\".queqiao.chat.v1.StreamTurnRequest\x1a#.queqiao.chat.v1.StreamTurnResponse0\x01\x12U\n\nListModels\x12\".queqiao.chat.v1.ListModelsRequest\x1a#.queqiao.chat.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aqueqiao/chat/v1/chat.proto\x12\x0fqueqiao.chat.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x03\n\x11StreamTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12*\n\x08messages\x18\x05 \x03(\x0b\x32\x18.queqiao.chat.v1.Message\x12\x39\n\nparameters\x18\x06 \x01(\x0b\x32%.queqiao.chat.v1.GenerationParameters\x12\x0e\n\x06openid\x18\x07 \x01(\t\x12\x16\n\x0c\x61\x66ter_number\x18\x08 \x01(\x05H\x00\x12\x1b\n\x11regenerate_number\x18\t \x01(\x05H\x00\x12\x19\n\x0f\x63ontinue_number\x18\n \x01(\x05H\x00\x12\x0e\n\x06tenant\x18\x0b \x01(\t\x12+\n\x05\x63\x61\x63he\x18\x0c \x01(\x0e\x32\x1c.queqiao.chat.v1.CachePolicy\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\r \x01(\x08\x42\x07\n\x05place\"M\n\x07Message\x12#\n\x04role\x18\x01 \x01(\x0e\x32\x15.queqiao.chat.v1.Role\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x0c\n\x04json\x18\x03 \x01(\t\"\xbc\x02\n\x14GenerationParameters\x12\x1e\n\x11max_output_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x05\x88\x01\x01\x12\x0c\n\x04stop\x18\x07 \x03(\t\x12\x12\n\nextra_json\x18\x08 \x01(\tB\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x07\n\x05_seed\"\xc2\x01\n\x12StreamTurnResponse\x12/\n\x07started\x18\x01 \x01(\x0b\x32\x1c.queqiao.chat.v1.TurnStartedH\x00\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1a.queqiao.chat.v1.TurnDeltaH\x00\x12\x33\n\tcompleted\x18\x03 \x01(\x0b\x32\x1e.queqiao.chat.v1.TurnCompletedH\x00\x12\x10\n\x08position\x18\x04 \x01(\x03\x42\x07\n\x05\x65vent\"W\n\x0bTurnStarted\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x03 \x01(\x08\x12\x10\n\x08replayed\x18\x04 \x01(\x08\"_\n\tTurnDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\treasoning\x18\x02 \x01(\t\x12\x31\n\ttool_call\x18\x03 \x01(\x0b\x32\x1e.queqiao.chat.v1.ToolCallDelta\"K\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\"\xc8\x01\n\rTurnCompleted\x12\x34\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1d.queqiao.chat.v1.FinishReason\x12%\n\x05usage\x18\x02 \x01(\x0b\x32\x16.queqiao.chat.v1.Usage\x12\x16\n\x0e\x63harged_micros\x18\x03 \x01(\x03\x12\x15\n\ranswer_number\x18\x04 \x01(\x05\x12\x17\n\x0fquestion_number\x18\x05 \x01(\x05\x12\x12\n\nreceipt_id\x18\x06 \x01(\t\"Q\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x02 \x01(\x05\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\"G\n\x11ResumeTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\"H\n\x12ResumeTurnResponse\x12\x32\n\x05\x65vent\x18\x01 \x01(\x0b\x32#.queqiao.chat.v1.StreamTurnResponse\"8\n\x11\x43\x61ncelTurnRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"%\n\x12\x43\x61ncelTurnResponse\x12\x0f\n\x07running\x18\x01 \x01(\x08\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.queqiao.chat.v1.Model\"k\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tcreated_s\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\x05\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x05\"\xb9\x01\n\x0c\x43onversation\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\rmessage_count\x18\x03 \x01(\x05\x12\x15\n\rnewest_number\x18\x04 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x19\x43reateConversationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"Q\n\x1a\x43reateConversationResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.queqiao.chat.v1.Conversation\"R\n\x18ListConversationsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"j\n\x19ListConversationsResponse\x12\x34\n\rconversations\x18\x01 \x03(\x0b\x32\x1d.queqiao.chat.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"B\n\x16GetConversationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\"N\n\x17GetConversationResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.queqiao.chat.v1.Conversation\"T\n\x19UpdateConversationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"Q\n\x1aUpdateConversationResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.queqiao.chat.v1.Conversation\"E\n\x19\x44\x65leteConversationRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\"\x1c\n\x1a\x44\x65leteConversationResponse\"f\n\x13ListMessagesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"a\n\x14ListMessagesResponse\x12\x30\n\x08messages\x18\x01 \x03(\x0b\x32\x1e.queqiao.chat.v1.StoredMessage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xfb\x01\n\rStoredMessage\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x15\n\rparent_number\x18\x02 \x01(\x05\x12#\n\x04role\x18\x03 \x01(\x0e\x32\x15.queqiao.chat.v1.Role\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x0c\n\x04json\x18\x05 \x01(\t\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x1c.queqiao.chat.v1.AnswerState\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*`\n\x0b\x43\x61\x63hePolicy\x12\x1c\n\x18\x43\x41\x43HE_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41\x43HE_POLICY_REFRESH\x10\x01\x12\x19\n\x15\x43\x41\x43HE_POLICY_NO_STORE\x10\x02*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*\xbc\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x05*}\n\x0b\x41nswerState\x12\x1c\n\x18\x41NSWER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41NSWER_STATE_COMPLETE\x10\x01\x12\x17\n\x13\x41NSWER_STATE_LENGTH\x10\x02\x12\x1c\n\x18\x41NSWER_STATE_INTERRUPTED\x10\x03\x32\xe9\x07\n\x0b\x43hatService\x12W\n\nStreamTurn\x12\".queqiao.chat.v1.StreamTurnRequest\x1a#.queqiao.chat.v1.StreamTurnResponse0\x01\x12W\n\nResumeTurn\x12\".queqiao.chat.v1.ResumeTurnRequest\x1a#.queqiao.chat.v1.ResumeTurnResponse0\x01\x12U\n\nCancelTurn\x12\".queqiao.chat.v1.CancelTurnRequest\x1a#.queqiao.chat.v1.CancelTurnResponse\x12U\n\nListModels\x12\".queqiao.chat.v1.ListModelsRequest\x1a#.queqiao.chat.v1.ListModelsResponse\x12m\n\x12\x43reateConversation\x12*.queqiao.chat.v1.CreateConversationRequest\x1a+.queqiao.chat.v1.CreateConversationResponse\x12j\n\x11ListConversations\x12).queqiao.chat.v1.ListConversationsRequest\x1a*.queqiao.chat.v1.ListConversationsResponse\x12\x64\n\x0fGetConversation\x12\'.queqiao.chat.v1.GetConversationRequest\x1a(.queqiao.chat.v1.GetConversationResponse\x12m\n\x12UpdateConversation\x12*.queqiao.chat.v1.UpdateConversationRequest\x1a+.queqiao.chat.v1.UpdateConversationResponse\x12m\n\x12\x44\x65leteConversation\x12*.queqiao.chat.v1.DeleteConversationRequest\x1a+.queqiao.chat.v1.DeleteConversationResponse\x12[\n\x0cListMessages\x12$.queqiao.chat.v1.ListMessagesRequest\x1a%.queqiao.chat.v1.ListMessagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'queqiao.chat.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1300
-  _globals['_ROLE']._serialized_end=1380
-  _globals['_FINISHREASON']._serialized_start=1382
-  _globals['_FINISHREASON']._serialized_end=1477
-  _globals['_STREAMTURNREQUEST']._serialized_start=48
-  _globals['_STREAMTURNREQUEST']._serialized_end=263
-  _globals['_MESSAGE']._serialized_start=265
-  _globals['_MESSAGE']._serialized_end=328
-  _globals['_GENERATIONPARAMETERS']._serialized_start=331
-  _globals['_GENERATIONPARAMETERS']._serialized_end=627
-  _globals['_STREAMTURNRESPONSE']._serialized_start=630
-  _globals['_STREAMTURNRESPONSE']._serialized_end=806
-  _globals['_TURNSTARTED']._serialized_start=808
-  _globals['_TURNSTARTED']._serialized_end=861
-  _globals['_TURNDELTA']._serialized_start=863
-  _globals['_TURNDELTA']._serialized_end=888
-  _globals['_TURNCOMPLETED']._serialized_start=891
-  _globals['_TURNCOMPLETED']._serialized_end=1023
-  _globals['_USAGE']._serialized_start=1025
-  _globals['_USAGE']._serialized_end=1106
-  _globals['_LISTMODELSREQUEST']._serialized_start=1108
-  _globals['_LISTMODELSREQUEST']._serialized_end=1127
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1129
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1189
-  _globals['_MODEL']._serialized_start=1191
-  _globals['_MODEL']._serialized_end=1298
-  _globals['_CHATSERVICE']._serialized_start=1480
-  _globals['_CHATSERVICE']._serialized_end=1669
+  _globals['_CACHEPOLICY']._serialized_start=3482
+  _globals['_CACHEPOLICY']._serialized_end=3578
+  _globals['_ROLE']._serialized_start=3580
+  _globals['_ROLE']._serialized_end=3675
+  _globals['_FINISHREASON']._serialized_start=3678
+  _globals['_FINISHREASON']._serialized_end=3866
+  _globals['_ANSWERSTATE']._serialized_start=3868
+  _globals['_ANSWERSTATE']._serialized_end=3993
+  _globals['_STREAMTURNREQUEST']._serialized_start=81
+  _globals['_STREAMTURNREQUEST']._serialized_end=476
+  _globals['_MESSAGE']._serialized_start=478
+  _globals['_MESSAGE']._serialized_end=555
+  _globals['_GENERATIONPARAMETERS']._serialized_start=558
+  _globals['_GENERATIONPARAMETERS']._serialized_end=874
+  _globals['_STREAMTURNRESPONSE']._serialized_start=877
+  _globals['_STREAMTURNRESPONSE']._serialized_end=1071
+  _globals['_TURNSTARTED']._serialized_start=1073
+  _globals['_TURNSTARTED']._serialized_end=1160
+  _globals['_TURNDELTA']._serialized_start=1162
+  _globals['_TURNDELTA']._serialized_end=1257
+  _globals['_TOOLCALLDELTA']._serialized_start=1259
+  _globals['_TOOLCALLDELTA']._serialized_end=1334
+  _globals['_TURNCOMPLETED']._serialized_start=1337
+  _globals['_TURNCOMPLETED']._serialized_end=1537
+  _globals['_USAGE']._serialized_start=1539
+  _globals['_USAGE']._serialized_end=1620
+  _globals['_RESUMETURNREQUEST']._serialized_start=1622
+  _globals['_RESUMETURNREQUEST']._serialized_end=1693
+  _globals['_RESUMETURNRESPONSE']._serialized_start=1695
+  _globals['_RESUMETURNRESPONSE']._serialized_end=1767
+  _globals['_CANCELTURNREQUEST']._serialized_start=1769
+  _globals['_CANCELTURNREQUEST']._serialized_end=1825
+  _globals['_CANCELTURNRESPONSE']._serialized_start=1827
+  _globals['_CANCELTURNRESPONSE']._serialized_end=1864
+  _globals['_LISTMODELSREQUEST']._serialized_start=1866
+  _globals['_LISTMODELSREQUEST']._serialized_end=1885
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1887
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1947
+  _globals['_MODEL']._serialized_start=1949
+  _globals['_MODEL']._serialized_end=2056
+  _globals['_CONVERSATION']._serialized_start=2059
+  _globals['_CONVERSATION']._serialized_end=2244
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_start=2246
+  _globals['_CREATECONVERSATIONREQUEST']._serialized_end=2330
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_start=2332
+  _globals['_CREATECONVERSATIONRESPONSE']._serialized_end=2413
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=2415
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=2497
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=2499
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2605
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=2607
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2673
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2675
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2753
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_start=2755
+  _globals['_UPDATECONVERSATIONREQUEST']._serialized_end=2839
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_start=2841
+  _globals['_UPDATECONVERSATIONRESPONSE']._serialized_end=2922
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_start=2924
+  _globals['_DELETECONVERSATIONREQUEST']._serialized_end=2993
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_start=2995
+  _globals['_DELETECONVERSATIONRESPONSE']._serialized_end=3023
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=3025
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=3127
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=3129
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=3226
+  _globals['_STOREDMESSAGE']._serialized_start=3229
+  _globals['_STOREDMESSAGE']._serialized_end=3480
+  _globals['_CHATSERVICE']._serialized_start=3996
+  _globals['_CHATSERVICE']._serialized_end=4997
 # @@protoc_insertion_point(module_scope)

@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class ChatServiceStub:
-    """Runs turns: remembers, screens, charges and streams.
+    """Runs turns: remembers, screens, charges and streams. Keeps conversations.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao" and whose
     reason is named at the RPC; a field that is wrong is named in google.rpc.BadRequest, and an error that passes by
-    itself carries google.rpc.RetryInfo.
+    itself carries google.rpc.RetryInfo. Every RPC answers INVALID_ARGUMENT with INVALID_REQUEST for a request that
+    breaks the rules written at its fields, and UNAVAILABLE with SERVICE_UNAVAILABLE when a store does not answer.
     """
 
     def __init__(self, channel):
@@ -44,35 +45,107 @@ class ChatServiceStub:
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.StreamTurnRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.StreamTurnResponse.FromString,
                 _registered_method=True)
+        self.ResumeTurn = channel.unary_stream(
+                '/queqiao.chat.v1.ChatService/ResumeTurn',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.FromString,
+                _registered_method=True)
+        self.CancelTurn = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/CancelTurn',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/queqiao.chat.v1.ChatService/ListModels',
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.CreateConversation = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/CreateConversation',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationResponse.FromString,
+                _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/ListConversations',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.FromString,
+                _registered_method=True)
+        self.GetConversation = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/GetConversation',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationResponse.FromString,
+                _registered_method=True)
+        self.UpdateConversation = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/UpdateConversation',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationResponse.FromString,
+                _registered_method=True)
+        self.DeleteConversation = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/DeleteConversation',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationResponse.FromString,
+                _registered_method=True)
+        self.ListMessages = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/ListMessages',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer:
-    """Runs turns: remembers, screens, charges and streams.
+    """Runs turns: remembers, screens, charges and streams. Keeps conversations.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao" and whose
     reason is named at the RPC; a field that is wrong is named in google.rpc.BadRequest, and an error that passes by
-    itself carries google.rpc.RetryInfo.
+    itself carries google.rpc.RetryInfo. Every RPC answers INVALID_ARGUMENT with INVALID_REQUEST for a request that
+    breaks the rules written at its fields, and UNAVAILABLE with SERVICE_UNAVAILABLE when a store does not answer.
     """
 
     def StreamTurn(self, request, context):
         """Asks the model one question and streams the answer.
 
         The stream is `started`, any number of `delta`, then `completed`; a stream that ends with an error has no
-        `completed`. Cancelling the call cancels the model's generation and charges exactly what was produced.
+        `completed`. `started` comes a second time, before any `delta`, when the model is down and another takes over.
 
-        Errors: INVALID_ARGUMENT with INVALID_REQUEST or CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND or
-        CONVERSATION_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
+        It is idempotent by request_id: while the events of a turn are kept (ten minutes after its end, unless the owner
+        says otherwise), the same request_id with the same input follows the running turn or replays the finished one,
+        at no charge; with other input it is a conflict. A turn that failed before it was charged anything is forgotten:
+        the same request_id asks again.
+
+        A cancelled call, or one that breaks, does not end the turn: it goes on for as long as the owner allows, for
+        ResumeTurn to come back, and is then stopped; what was produced until then is charged. CancelTurn stops it at
+        once, and so does a cancelled call of which the request says so.
+
+        Errors: INVALID_ARGUMENT with CONTEXT_TOO_LONG; NOT_FOUND with MODEL_NOT_FOUND, CONVERSATION_NOT_FOUND or
+        MESSAGE_NOT_FOUND; FAILED_PRECONDITION with INSUFFICIENT_QUOTA; PERMISSION_DENIED with CONTENT_REFUSED;
         ALREADY_EXISTS with REQUEST_CONFLICT; UNAVAILABLE with UPSTREAM_ERROR, UPSTREAM_BUSY, MODERATION_UNAVAILABLE or
-        SERVICE_UNAVAILABLE; DEADLINE_EXCEEDED with UPSTREAM_TIMEOUT.
+        TURN_LOST (the process that wrote the answer died; what had been kept of it is charged); DEADLINE_EXCEEDED with
+        UPSTREAM_TIMEOUT.
 
         CONTENT_REFUSED has metadata: `layer` (lexicon, wechat or openai), `label` (a WeChat label code) and `action`.
         With action `block`, what has been streamed may stay on the screen; with `retract` it must be taken back, all of
         it: a remote layer has refused what was already shown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTurn(self, request, context):
+        """Goes on with the stream of a turn that is running or has just ended, at any replica, without a gap, a repetition
+        or a second charge.
+
+        Errors: NOT_FOUND with TURN_NOT_FOUND when there is no such turn of this user, or its events are not kept any
+        more; whatever ends the turn, as StreamTurn has it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTurn(self, request, context):
+        """Stops a turn, at whichever replica it runs, within a second. Its stream ends with `completed` and
+        FINISH_REASON_CANCELLED; what was produced is charged.
+
+        Errors: NOT_FOUND with TURN_NOT_FOUND, as ResumeTurn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +160,59 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateConversation(self, request, context):
+        """Makes an empty conversation. StreamTurn makes one, too, when it is given an id that does not exist.
+
+        Errors: ALREADY_EXISTS with REQUEST_CONFLICT when the id is taken by this user or another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConversations(self, request, context):
+        """Lists a user's conversations, the one used last first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConversation(self, request, context):
+        """Reads one conversation.
+
+        Errors: NOT_FOUND with CONVERSATION_NOT_FOUND when this user has none of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateConversation(self, request, context):
+        """Renames a conversation.
+
+        Errors: as GetConversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteConversation(self, request, context):
+        """Deletes a conversation: from now on it does not exist for its user, and its id is not given out again. Its
+        messages are removed for good some days later.
+
+        Errors: as GetConversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMessages(self, request, context):
+        """Lists the messages of a conversation, all its branches, oldest first.
+
+        Errors: as GetConversation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,10 +221,50 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.StreamTurnRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.StreamTurnResponse.SerializeToString,
             ),
+            'ResumeTurn': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeTurn,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.SerializeToString,
+            ),
+            'CancelTurn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTurn,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'CreateConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateConversation,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'GetConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConversation,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationResponse.SerializeToString,
+            ),
+            'UpdateConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConversation,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationResponse.SerializeToString,
+            ),
+            'DeleteConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteConversation,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationResponse.SerializeToString,
+            ),
+            'ListMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMessages,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -109,11 +275,12 @@ def add_ChatServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChatService:
-    """Runs turns: remembers, screens, charges and streams.
+    """Runs turns: remembers, screens, charges and streams. Keeps conversations.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao" and whose
     reason is named at the RPC; a field that is wrong is named in google.rpc.BadRequest, and an error that passes by
-    itself carries google.rpc.RetryInfo.
+    itself carries google.rpc.RetryInfo. Every RPC answers INVALID_ARGUMENT with INVALID_REQUEST for a request that
+    breaks the rules written at its fields, and UNAVAILABLE with SERVICE_UNAVAILABLE when a store does not answer.
     """
 
     @staticmethod
@@ -144,6 +311,60 @@ class ChatService:
             _registered_method=True)
 
     @staticmethod
+    def ResumeTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/ResumeTurn',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/CancelTurn',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModels(request,
             target,
             options=(),
@@ -160,6 +381,168 @@ class ChatService:
             '/queqiao.chat.v1.ChatService/ListModels',
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsRequest.SerializeToString,
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/CreateConversation',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.CreateConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/ListConversations',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/GetConversation',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/UpdateConversation',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.UpdateConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/DeleteConversation',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.DeleteConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/ListMessages',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

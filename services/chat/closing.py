@@ -1,0 +1,154 @@
+"""However a turn ends, what was produced is charged, the rest is given back, and what was shown is remembered. Pure."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, replace
+
+from services.chat.answers.domain import Answering, Charge, KeptAnswer
+from services.chat.attempt import Attempt
+from services.chat.domain import AnswerState, FinishReason, Outcome, Role, Source, Started, Usage
+from services.chat.ports import Bill, Memory, Models, Quarantine, Remembering, Summaries, Tokenizer, Wallet
+from services.chat.window import weigh
+
+# Figures of a provider that can be true are compared with ours in one turn of so many: counting takes time.
+_COMPARED = 16
+
+_STATES = {FinishReason.LENGTH: AnswerState.LENGTH}
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a turn was closed: what it is charged for and with, in micro-yuan, and its messages' numbers, 0 if none."""
+
+    usage: Usage
+    charged_micros: int
+    question_number: int = 0
+    answer_number: int = 0
+
+
+class Closing:
+    """Closes turns."""
+
+    def __init__(
+        self,
+        *,
+        models: Models,
+        wallet: Wallet,
+        memory: Memory,
+        tokenizer: Tokenizer,
+        quarantine: Quarantine,
+        summaries: Summaries,
+        cache_charge: Charge,
+    ) -> None:
+        """Take the ports, and what an answer of the cache costs."""
+        self._models = models
+        self._wallet = wallet
+        self._memory = memory
+        self._tokenizer = tokenizer
+        self._quarantine = quarantine
+        self._summaries = summaries
+        self._cache_charge = cache_charge
+        self._turns = itertools.count()
+
+    def reserved_tokens(self, attempt: Attempt, source: Source) -> tuple[int, int] | None:
+        """The most that a turn can use, question and answer; None when it takes place without the ledger."""
+        prompt = attempt.prompt
+        if source is Source.CACHE and self._cache_charge is Charge.FREE:
+            return None
+        if source is Source.CACHE and self._cache_charge is Charge.QUESTION:
+            return prompt.input_tokens, 0
+        return prompt.input_tokens, prompt.max_output_tokens
+
+    async def close(self, attempt: Attempt, answering: Answering, outcome: Outcome) -> Closed:
+        """Settle or release, and remember.
+
+        Raises:
+            ServiceError: What was produced could not be charged; all else has been done.
+        """
+        usage = self._usage(attempt, answering.source)
+        charging, remembering = await asyncio.gather(
+            self._charge(attempt, answering.source, usage, outcome),
+            self._remember(attempt, outcome),
+            return_exceptions=True,
+        )
+        if isinstance(charging, BaseException):
+            raise charging
+        # A memory that fails is no reason to call a whole answer an error.
+        question_number, answer_number = (0, 0) if isinstance(remembering, BaseException) else remembering
+        if outcome is Outcome.COMPLETED:
+            reason = attempt.draft.finish_reason or FinishReason.STOP
+            await answering.settled(KeptAnswer(list(attempt.draft.shown), usage, charging, reason))
+        return Closed(usage, charging, question_number, answer_number)
+
+    async def close_lost(self, user_id: str, started: Started, text: str) -> None:
+        """Close the turn of a process that died, by what was kept of it.
+
+        Args:
+            user_id: Who pays.
+            started: How the turn began.
+            text: Everything that was shown.
+
+        Raises:
+            ServiceError: It could not be closed now.
+        """
+        if started.source is Source.CACHE and self._cache_charge is Charge.FREE:
+            return
+        if not text:
+            await self._wallet.release(user_id, started.ledger_id)
+            return
+        encoding = (await self._models.find(started.model)).encoding
+        usage = Usage(started.input_tokens, self._tokenizer.count(text, encoding))
+        if started.source is Source.CACHE and self._cache_charge is Charge.QUESTION:
+            usage = self._cached_usage(started.input_tokens)
+        await self._wallet.settle(Bill(user_id, started.ledger_id, usage, Outcome.FAILED, started.source))
+
+    def _cached_usage(self, input_tokens: int) -> Usage:
+        if self._cache_charge is Charge.FREE:
+            return Usage(0, 0)
+        return Usage(input_tokens, 0, cached_input=input_tokens)
+
+    async def _charge(self, attempt: Attempt, source: Source, usage: Usage, outcome: Outcome) -> int:
+        question, draft = attempt.question, attempt.draft
+        if self.reserved_tokens(attempt, source) is None:
+            return 0
+        lost = Usage(attempt.prompt.input_tokens * draft.lost_calls, 0) if draft.lost_calls else None
+        if not any(draft.produced) and outcome is not Outcome.COMPLETED:
+            if lost is None:
+                await self._wallet.release(question.user_id, question.ledger_id)
+                return 0
+            # Nothing is owed, and yet something was spent.
+            usage = Usage(0, 0)
+        return await self._wallet.settle(Bill(question.user_id, question.ledger_id, usage, outcome, source, lost))
+
+    async def _remember(self, attempt: Attempt, outcome: Outcome) -> tuple[int, int]:
+        """The numbers of question and answer; nothing that was refused is remembered, nor an answer without a word."""
+        question, draft = attempt.question, attempt.draft
+        if not question.conversation_id or outcome is Outcome.REFUSED:
+            return 0, 0
+        if not draft.shown and outcome is not Outcome.COMPLETED:
+            return 0, 0
+        answer = weigh(draft.message(), attempt.model, self._tokenizer)
+        asked = tuple(message for message in attempt.asked if message.role is not Role.SYSTEM) if attempt.is_new else ()
+        state = AnswerState.INTERRUPTED
+        if outcome is Outcome.COMPLETED:
+            state = _STATES.get(draft.finish_reason or FinishReason.STOP, AnswerState.COMPLETE)
+        new = Remembering(question.request_id, question.place, attempt.known, (*asked, answer), state, attempt.model.id)
+        number = await self._memory.remember(question.user_id, question.conversation_id, new)
+        self._summaries.fallen(
+            question.user_id, question.conversation_id, attempt.known.summary, attempt.prompt.dropped
+        )
+        return (number - 1 if attempt.is_new else attempt.known.parent), number
+
+    def _usage(self, attempt: Attempt, source: Source) -> Usage:
+        """What is charged for, by whoever answered; figures of a provider that cannot be true are set aside."""
+        draft, prompt = attempt.draft, attempt.prompt
+        if source is Source.CACHE and self._cache_charge is not Charge.FULL:
+            return self._cached_usage(prompt.input_tokens)
+        if draft.reported is not None and draft.is_believable(prompt, attempt.model) and next(self._turns) % _COMPARED:
+            return draft.reported
+        counted = self._tokenizer.count("".join(draft.produced), attempt.model.encoding)
+        usage, set_aside = draft.usage(prompt, attempt.model, counted)
+        if draft.reported is not None:
+            ours = replace(usage, input=prompt.input_tokens, output=counted, cached_input=0)
+            self._quarantine.compared(attempt.question, attempt.model, draft.reported, ours, set_aside=set_aside)
+        return usage

@@ -1,0 +1,159 @@
+"""Conversations as their users see them: made, listed, read, renamed and deleted."""
+
+import asyncio
+import secrets
+
+import asyncpg
+import structlog
+
+from services.chat.conversations import sql
+from services.chat.conversations.domain import Conversation, Cursor, Page, StoredMessage
+from services.chat.conversations.hot import HotWindows
+from services.chat.domain import AnswerState, Role
+from services.chat.errors import ConversationNotFoundError, RequestConflictError
+from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
+
+# Deleted conversations are purged this often, so many at a time.
+_PURGE_EVERY_S = 3600.0
+_PURGE_BATCH = 50
+
+log = structlog.get_logger()
+
+
+class Conversations:
+    """Conversations in PostgreSQL. Whatever is another user's, or was deleted, does not exist."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows) -> None:
+        """Use this database; windows of what is deleted leave Redis."""
+        self._pool = pool
+        self._hot = hot
+
+    async def create(self, user_id: str, conversation_id: str, title: str) -> Conversation:
+        """Make an empty one; "" as its id makes one up.
+
+        Raises:
+            RequestConflictError: The id is taken.
+            UnavailableError: The database does not answer.
+        """
+        row = await self._row(sql.CREATE, conversation_id or secrets.token_hex(16), user_id, title)
+        if row is None:
+            raise RequestConflictError(
+                "This conversation_id is taken: use another one.", fields={"conversation_id": "is taken"}
+            )
+        return _conversation(row)
+
+    async def page(self, user_id: str, after: Cursor | None, limit: int) -> Page[Conversation]:
+        """A user's conversations, the one used last first.
+
+        Raises:
+            UnavailableError: The database does not answer.
+        """
+        rows = await self._rows(
+            sql.LIST, user_id, after.updated_at if after else None, after.id if after else "", limit + 1
+        )
+        return Page(tuple(_conversation(row) for row in rows[:limit]), len(rows) > limit)
+
+    async def get(self, user_id: str, conversation_id: str) -> Conversation:
+        """One of them.
+
+        Raises:
+            ConversationNotFoundError: This user has none of that id.
+            UnavailableError: The database does not answer.
+        """
+        return _found(await self._row(sql.GET, conversation_id, user_id))
+
+    async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
+        """Give it another title.
+
+        Raises:
+            ConversationNotFoundError, UnavailableError: As `get`.
+        """
+        return _found(await self._row(sql.RENAME, conversation_id, user_id, title))
+
+    async def delete(self, user_id: str, conversation_id: str) -> None:
+        """From now on it does not exist; its messages are purged later.
+
+        Raises:
+            ConversationNotFoundError, UnavailableError: As `get`.
+        """
+        if await self._row(sql.DELETE, conversation_id, user_id) is None:
+            raise _unknown()
+        await self._hot.drop(conversation_id)
+
+    async def messages(self, user_id: str, conversation_id: str, after: int, limit: int) -> Page[StoredMessage]:
+        """Its messages by number, those of all branches.
+
+        Raises:
+            ConversationNotFoundError, UnavailableError: As `get`.
+        """
+        await self.get(user_id, conversation_id)
+        rows = await self._rows(sql.MESSAGES, conversation_id, after, limit + 1)
+        return Page(tuple(_message(row) for row in rows[:limit]), len(rows) > limit)
+
+    async def keep_purging(self, days: int) -> None:
+        """Purge what was deleted so many days ago, again and again; run it as a task and cancel it."""
+        while True:
+            try:
+                while await self.purge(days):
+                    pass
+            except UnavailableError:
+                log.warning("deleted conversations not purged: the database does not answer")
+            await asyncio.sleep(_PURGE_EVERY_S)
+
+    async def purge(self, days: int) -> int:
+        """Remove the messages of some conversations that were deleted long ago; answers of how many."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                ids = [row["id"] for row in await connection.fetch(sql.PURGEABLE, days, _PURGE_BATCH)]
+                for statement in sql.PURGE if ids else ():
+                    await connection.execute(statement, ids)
+        except FAILED:
+            raise _away() from None
+        return len(ids)
+
+    async def _row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
+        try:
+            return await self._pool.fetchrow(statement, *arguments)
+        except FAILED:
+            raise _away() from None
+
+    async def _rows(self, statement: str, *arguments: object) -> "list[asyncpg.Record]":
+        try:
+            return await self._pool.fetch(statement, *arguments)
+        except FAILED:
+            raise _away() from None
+
+
+def _found(row: asyncpg.Record | None) -> Conversation:
+    if row is None:
+        raise _unknown()
+    return _conversation(row)
+
+
+def _conversation(row: asyncpg.Record) -> Conversation:
+    return Conversation(
+        row["id"], row["title"], row["message_count"], row["head"], row["created_at"], row["updated_at"]
+    )
+
+
+def _message(row: asyncpg.Record) -> StoredMessage:
+    return StoredMessage(
+        number=row["number"],
+        parent=row["parent"],
+        role=Role(row["role"]),
+        content=row["content"],
+        json=row["json"],
+        state=AnswerState(row["state"]) if row["state"] else None,
+        request_id=row["request_id"],
+        model=row["model"],
+        created_at=row["created_at"],
+    )
+
+
+def _unknown() -> ConversationNotFoundError:
+    return ConversationNotFoundError("There is no such conversation.", fields={"conversation_id": "is unknown"})
+
+
+def _away() -> UnavailableError:
+    return UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)

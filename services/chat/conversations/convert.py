@@ -1,0 +1,174 @@
+"""The protos of conversations; what does not fit is refused here, field by field."""
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from queqiao.chat.v1 import chat_pb2
+
+from services.chat.conversations.domain import Conversation, Cursor, StoredMessage
+from services.chat.domain import AnswerState, Role
+from services.runtime.errors import InvalidRequestError
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_TITLE_CHARACTERS_MAX = 100
+_NUMBER_MAX = 2**31 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_OURS = "must be the next_page_token of the page before"
+
+_ROLES = {
+    Role.SYSTEM: chat_pb2.ROLE_SYSTEM,
+    Role.USER: chat_pb2.ROLE_USER,
+    Role.ASSISTANT: chat_pb2.ROLE_ASSISTANT,
+    Role.TOOL: chat_pb2.ROLE_TOOL,
+}
+
+_STATES = {
+    AnswerState.COMPLETE: chat_pb2.ANSWER_STATE_COMPLETE,
+    AnswerState.LENGTH: chat_pb2.ANSWER_STATE_LENGTH,
+    AnswerState.INTERRUPTED: chat_pb2.ANSWER_STATE_INTERRUPTED,
+}
+
+
+class OfUser(Protocol):
+    """A request of a user."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose."""
+        ...
+
+
+class OfConversation(OfUser, Protocol):
+    """A request about one conversation of a user."""
+
+    @property
+    def conversation_id(self) -> str:
+        """Which."""
+        ...
+
+
+def owner(request: OfUser) -> str:
+    """Whose conversations are meant.
+
+    Raises:
+        InvalidRequestError: The field is wrong.
+    """
+    return _id("user_id", request.user_id)
+
+
+def conversation_id(request: OfConversation) -> str:
+    """Which conversation is meant.
+
+    Raises:
+        InvalidRequestError: The field is wrong.
+    """
+    return _id("conversation_id", request.conversation_id)
+
+
+def title(value: str, *, required: bool) -> str:
+    """A title.
+
+    Raises:
+        InvalidRequestError: It is too long, has control characters, or is empty and must not be.
+    """
+    value = value.strip()
+    if _CONTROL.search(value) or len(value) > _TITLE_CHARACTERS_MAX or (required and not value):
+        raise _wrong("title", f"must have {1 if required else 0} to {_TITLE_CHARACTERS_MAX} characters on one line")
+    return value
+
+
+def page_size(size: int, *, default: int, most: int) -> int:
+    """How many items a page may have.
+
+    Raises:
+        InvalidRequestError: It is out of bounds.
+    """
+    if not 0 <= size <= most:
+        raise _wrong("page_size", f"must be 1 to {most}")
+    return size or default
+
+
+def cursor(token: str) -> Cursor | None:
+    """Where a page of conversations begins; None for the first.
+
+    Raises:
+        InvalidRequestError: It is no token of ours.
+    """
+    if not token:
+        return None
+    try:
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode("ascii")
+        micros, _, last = text.partition(".")
+        when = _EPOCH + timedelta(microseconds=int(micros))
+    except (ValueError, OverflowError, binascii.Error):
+        raise _wrong("page_token", _NOT_OURS) from None
+    if not _ID.fullmatch(last):
+        raise _wrong("page_token", _NOT_OURS)
+    return Cursor(when, last)
+
+
+def page_token(last: Conversation) -> str:
+    """What the page after this conversation begins with."""
+    micros = (last.updated_at - _EPOCH) // timedelta(microseconds=1)
+    return base64.b64encode(f"{micros}.{last.id}".encode("ascii"), altchars=b"-_").decode("ascii")
+
+
+def number(token: str) -> int:
+    """After which message a page begins.
+
+    Raises:
+        InvalidRequestError: It is no token of ours.
+    """
+    if not token:
+        return 0
+    if not (token.isascii() and token.isdigit()) or len(token) > 10 or int(token) > _NUMBER_MAX:
+        raise _wrong("page_token", _NOT_OURS)
+    return int(token)
+
+
+def conversation(conversation: Conversation) -> chat_pb2.Conversation:
+    """A conversation on the wire."""
+    return chat_pb2.Conversation(
+        id=conversation.id,
+        title=conversation.title,
+        message_count=conversation.message_count,
+        newest_number=conversation.newest,
+        create_time=_timestamp(conversation.created_at),
+        update_time=_timestamp(conversation.updated_at),
+    )
+
+
+def message(message: StoredMessage) -> chat_pb2.StoredMessage:
+    """A message on the wire."""
+    return chat_pb2.StoredMessage(
+        number=message.number,
+        parent_number=message.parent,
+        role=_ROLES[message.role],
+        content=message.content,
+        json=message.json,
+        state=_STATES[message.state] if message.state else chat_pb2.ANSWER_STATE_UNSPECIFIED,
+        request_id=message.request_id,
+        model=message.model,
+        create_time=_timestamp(message.created_at),
+    )
+
+
+def _id(field: str, value: str) -> str:
+    if not _ID.fullmatch(value):
+        raise _wrong(field, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+    return value
+
+
+def _timestamp(when: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(when)
+    return stamp
+
+
+def _wrong(field: str, why: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{field} {why}.", fields={field: why})

@@ -1,0 +1,52 @@
+"""What users see of their conversations. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from services.chat.domain import AnswerState, Role
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation without its messages; `newest` is the number of the one that the next turn follows, 0 if none."""
+
+    id: str
+    title: str
+    message_count: int
+    newest: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message; `parent` is the number of the one that it follows, `state` is None for what is no answer."""
+
+    number: int
+    parent: int
+    role: Role
+    content: str
+    json: str
+    state: AnswerState | None
+    request_id: str
+    model: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last conversation of a page."""
+
+    updated_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """A page of a list, and whether there is more of it."""
+
+    items: tuple[ItemT, ...]
+    more: bool

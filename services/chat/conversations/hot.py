@@ -1,0 +1,90 @@
+"""Redis' copies of conversations that are hot: the latest messages of each, within a weight of tokens for all.
+
+    {chat:hot}:<conversation>   the copy: `version` (how many messages there are) and `window`
+    {chat:hot}:used, :weights, :tokens   when each was last used, what each weighs, and the sum
+
+One hash tag keeps them in one slot of a cluster, for one script looks after them all. They may vanish at any time:
+everything in them is in PostgreSQL. A copy that could not be renewed is older than it should be until the next turn
+ends; that turn then lacks the latest exchange, and still follows it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.chat.domain import Message
+
+_PREFIX = "{chat:hot}:c:"
+_USED, _WEIGHTS, _TOTAL = "{chat:hot}:used", "{chat:hot}:weights", "{chat:hot}:tokens"
+
+log = structlog.get_logger()
+
+
+class Window(msgspec.Struct, array_like=True, frozen=True):
+    """What is kept of a conversation: its owner, the last message of its current branch, and those that lead there."""
+
+    user_id: str
+    head: int
+    messages: tuple[Message, ...]
+    summary: Message | None = None
+
+
+class HotWindows:
+    """Windows in Redis; whatever is wrong with it only costs time."""
+
+    def __init__(self, redis: Redis, *, ttl_s: int, tokens_max: int) -> None:
+        """Keep a window for `ttl_s` after its last turn, and all of them within `tokens_max`."""
+        self._redis = redis
+        self._ttl_s = ttl_s
+        self._tokens_max = tokens_max
+        self._script = Path(__file__).with_name("hot.lua").read_text(encoding="utf-8")
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(Window).decode
+
+    async def get(self, conversation_id: str) -> tuple[int, Window] | None:
+        """The version and the window; None when there is none to be had."""
+        try:
+            # redis-py types its commands for both of its clients at once.
+            reply = await cast("Any", self._redis.hmget(_PREFIX + conversation_id, ["version", "window"]))
+        except (RedisError, OSError) as error:
+            log.warning("redis does not answer", error=type(error).__name__)
+            return None
+        version, window = reply
+        if version is None or window is None:
+            return None
+        try:
+            return int(version), self._decode(window)
+        except (msgspec.DecodeError, ValueError):
+            log.warning("redis holds a window of another shape", conversation_id=conversation_id)
+            return None
+
+    async def put(self, conversation_id: str, version: int, window: Window) -> None:
+        """Keep a window, unless a newer one is there."""
+        weight = sum(message.tokens for message in window.messages)
+        await self._run(conversation_id, version, self._encode(window), weight)
+
+    async def drop(self, conversation_id: str) -> None:
+        """Keep it no longer."""
+        await self._run(conversation_id, 0, b"", 0)
+
+    async def _run(self, conversation_id: str, version: int, window: bytes, weight: int) -> None:
+        keys = (_PREFIX + conversation_id, _USED, _WEIGHTS, _TOTAL)
+        arguments: Sequence[Any] = (
+            conversation_id,
+            version,
+            window,
+            self._ttl_s,
+            # A message without a token still takes room.
+            weight + 1,
+            self._tokens_max,
+            _PREFIX,
+        )
+        try:
+            await cast("Any", self._redis.eval(self._script, len(keys), *keys, *arguments))
+        except (RedisError, OSError) as error:
+            log.warning("redis does not answer", error=type(error).__name__)

@@ -1,0 +1,138 @@
+"""Where turns are begun, found again and stopped. Pure."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from services.chat.domain import Question
+from services.chat.errors import RequestConflictError
+from services.chat.ports import Show
+from services.chat.streams.domain import Entry, TurnKey, TurnLog, resumed
+from services.chat.streams.live import LiveTurn
+
+
+class Runner(Protocol):
+    """Runs a turn."""
+
+    async def run(self, question: Question, show: Show) -> None:
+        """Answer, event by event."""
+        ...
+
+
+class TurnDesk:
+    """Runs turns as tasks of this process, keeps their events, and leads everyone to the turn they ask for."""
+
+    def __init__(self, runner: Runner, log: TurnLog, *, grace_s: float, timeout_s: float) -> None:
+        """Let a turn take `timeout_s`, and go on for `grace_s` while nobody listens."""
+        self._runner = runner
+        self._log = log
+        self._grace_s = grace_s
+        self._timeout_s = timeout_s
+        self._live: dict[TurnKey, LiveTurn] = {}
+
+    async def open(
+        self, question: Question, fingerprint: str, *, stop_on_leave: bool = False
+    ) -> AsyncGenerator[tuple[Entry, bool]]:
+        """The events of a turn, which this begins unless an earlier call did; and whether one did.
+
+        Args:
+            question: What is asked.
+            fingerprint: Names the input: the same request_id with another one is a conflict.
+            stop_on_leave: Whether the turn stops as soon as the caller leaves.
+
+        Raises:
+            RequestConflictError: The request_id was used for another input.
+            ServiceError: As `TurnLog.follow`, for a turn that runs elsewhere.
+        """
+        key = TurnKey(question.user_id, question.request_id)
+        live, replayed = self._live.get(key), True
+        if live is None:
+            claim = await self._log.claim(key, fingerprint)
+            # Another call may have begun it while we asked.
+            live = self._live.get(key)
+            if live is None and claim.mine:
+                live, replayed = self._begin(key, question, fingerprint, claim.attempt, kept=claim.kept), False
+            elif live is None and claim.fingerprint != fingerprint:
+                raise _conflict()
+        if live is not None and live.fingerprint != fingerprint:
+            raise _conflict()
+        entries = self._elsewhere(key, 0) if live is None else live.follow(0, stop_on_leave=stop_on_leave)
+        async with aclosing(entries):
+            async for entry in entries:
+                yield entry, replayed
+
+    async def resume(self, key: TurnKey, after: int) -> AsyncGenerator[Entry]:
+        """The events of a turn after a position, `Started` always among them.
+
+        Raises:
+            TurnNotFoundError: There is none, or none any more.
+            UnavailableError: The log does not answer.
+        """
+        live = self._live.get(key)
+        entries = self._elsewhere(key, after) if live is None else live.follow(after)
+        async with aclosing(entries):
+            async for entry in entries:
+                yield entry
+
+    async def stop(self, key: TurnKey) -> bool:
+        """Stop a turn, wherever it runs; answers whether it was running.
+
+        Raises:
+            TurnNotFoundError, UnavailableError: As `resume`.
+        """
+        live = self._live.get(key)
+        if live is None:
+            return await self._log.ask_to_stop(key)
+        running = not live.ended
+        live.stop()
+        return running
+
+    def stop_here(self, key: TurnKey) -> None:
+        """Stop a turn of this process, as another replica was asked to."""
+        if (live := self._live.get(key)) is not None:
+            live.stop()
+
+    async def drain(self) -> None:
+        """Stop whatever still runs, and wait for it; every turn ends, charged and marked."""
+        turns = tuple(self._live.values())
+        for live in turns:
+            live.stop()
+        await asyncio.gather(*(live.wait() for live in turns))
+
+    async def _elsewhere(self, key: TurnKey, after: int) -> AsyncGenerator[Entry]:
+        """The events of a turn that runs at another replica, or is over."""
+        async with aclosing(self._log.follow(key)) as batches:
+            async for batch in batches:
+                for entry in resumed(batch, after):
+                    yield entry
+
+    def _begin(self, key: TurnKey, question: Question, fingerprint: str, attempt: int, *, kept: bool) -> LiveTurn:
+        question = replace(question, attempt=attempt)
+        live = LiveTurn(
+            partial(self._runner.run, question),
+            grace_s=self._grace_s if kept else 0.0,
+            timeout_s=self._timeout_s,
+            is_followed=partial(self._log.is_followed, key),
+            on_entry=self._keeper(key, kept=kept),
+        )
+        live.fingerprint = fingerprint
+        self._live[key] = live
+        return live
+
+    def _keeper(self, key: TurnKey, *, kept: bool) -> Callable[[Entry], None]:
+        def keep(entry: Entry) -> None:
+            if kept:
+                self._log.append(key, entry)
+            if entry.is_end:
+                del self._live[key]
+
+        return keep
+
+
+def _conflict() -> RequestConflictError:
+    return RequestConflictError(
+        "This request_id was used for another input: use a new one.", fields={"request_id": "was used before"}
+    )

@@ -1,0 +1,127 @@
+"""A turn that runs in this process: a task of its own, which whoever listens may leave and come back to. Pure."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from services.chat.domain import Event, Failed
+from services.chat.ports import Show
+from services.chat.streams.domain import Entry, resumed
+from services.runtime.errors import Code
+
+# A turn; it is given whom to tell of each event.
+Run = Callable[[Show], Coroutine[Any, Any, None]]
+
+# How often a turn that is followed elsewhere is asked after.
+_LOOK_AGAIN_S = 1.0
+
+log = structlog.get_logger()
+
+
+class LiveTurn:
+    """Keeps what happened while the turn runs, and stops it when nobody has listened for `grace_s`."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        grace_s: float,
+        timeout_s: float,
+        is_followed: Callable[[], Awaitable[bool]],
+        on_entry: Callable[[Entry], None],
+    ) -> None:
+        """Begin to run it.
+
+        Args:
+            run: The turn.
+            grace_s: How long it goes on while nobody listens.
+            timeout_s: How long it may take.
+            is_followed: Asks whether somebody listens elsewhere.
+            on_entry: Told of every event.
+        """
+        self.fingerprint = ""
+        self._entries: list[Entry] = []
+        self._news = asyncio.Event()
+        self._listeners = 0
+        self._stopping = False
+        self._grace_s = grace_s
+        self._is_followed = is_followed
+        self._on_entry = on_entry
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run(run))
+        self._timeout = loop.call_later(timeout_s, self.stop)
+        self._leaving: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has happened."""
+        return bool(self._entries) and self._entries[-1].is_end
+
+    def stop(self) -> None:
+        """Stop the model; what was produced is charged, and the turn completes as cancelled."""
+        if not self.ended and not self._stopping:
+            self._stopping = True
+            self._task.cancel()
+
+    async def wait(self) -> None:
+        """Wait until it is over."""
+        await asyncio.wait({self._task})
+
+    async def follow(self, after: int, *, stop_on_leave: bool = False) -> AsyncGenerator[Entry]:
+        """Every event after a position; see `resumed`. Whoever leaves early may be the one who stops the turn."""
+        self._listeners += 1
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        seen = 0
+        try:
+            while True:
+                news, fresh = self._news, self._entries[seen:]
+                seen += len(fresh)
+                for entry in resumed(fresh, after):
+                    yield entry
+                if self.ended and seen == len(self._entries):
+                    return
+                if seen == len(self._entries):
+                    await news.wait()
+        finally:
+            self._listeners -= 1
+            if not self._listeners and not self.ended:
+                if stop_on_leave:
+                    self.stop()
+                else:
+                    self._leaving = asyncio.create_task(self._left())
+
+    async def _left(self) -> None:
+        await asyncio.sleep(self._grace_s)
+        while await self._is_followed():  # noqa: ASYNC110  # it is followed at another process
+            await asyncio.sleep(max(self._grace_s, _LOOK_AGAIN_S))
+        self.stop()
+
+    async def _run(self, run: Run) -> None:
+        try:
+            await run(self._show)
+        except asyncio.CancelledError:
+            self._fail("SERVICE_UNAVAILABLE", Code.UNAVAILABLE, "The turn was stopped before it began.")
+        except Exception as error:
+            log.exception("turn failed unexpectedly", error=type(error).__name__)
+            self._fail("INTERNAL", Code.INTERNAL, "An unexpected error happened; it has been logged.")
+        finally:
+            self._timeout.cancel()
+            if self._leaving is not None:
+                self._leaving.cancel()
+
+    def _fail(self, reason: str, code: Code, message: str) -> None:
+        self._show(Failed(code, reason, message, retry_after_s=1 if code is Code.UNAVAILABLE else None), 0)
+
+    def _show(self, event: Event, position: int) -> None:
+        if self.ended:
+            return
+        last = self._entries[-1].position if self._entries else 0
+        entry = Entry(max(position, last), event)
+        self._entries.append(entry)
+        self._on_entry(entry)
+        self._news.set()
+        self._news = asyncio.Event()

@@ -1,0 +1,249 @@
+"""The log of turns in Redis: a stream for each turn, kept for some minutes after its end.
+
+    chat:turn:<user>/<request>      the stream: `0-1` is the claim, then an entry an event, its id the position
+    chat:turns:<replica>            the turns that a replica writes
+    chat:stops:<replica>            the turns that it is asked to stop
+    chat:follows:<user>/<request>   while somebody follows the turn at another replica
+
+Events are appended together, some times a second: whoever resumes elsewhere sees them a moment later, and a chat
+costs Redis a dozen calls instead of one a word. Everything here may vanish at any time: then a turn cannot be resumed,
+and nothing else is lost, for the ledger alone says what was paid.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.chat.domain import Event, Failed, Started
+from services.chat.errors import TurnNotFoundError
+from services.chat.streams.domain import Claim, Entry, TurnKey, decode, encode
+from services.runtime.errors import UnavailableError
+
+# How often what happened is written down, and how often whoever follows from elsewhere looks.
+_FLUSH_S = 0.1
+_LOOK_S = 0.1
+
+# How long a follower counts as one after its last look.
+_FOLLOWED_MS = 3_000
+
+# What could not be written is tried again so many times before it is given up.
+_ATTEMPTS = 20
+
+# Parts of an entry's id behind the position: what ends a turn is behind everything. Turns that started often enough to
+# reach that are not kept.
+_DELTA, _STARTED, _END = 1, 2, 100
+
+log = structlog.get_logger()
+
+
+def _script(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+class RedisTurnLog:
+    """The port `TurnLog`."""
+
+    def __init__(self, redis: Redis, *, replica: str, ttl_s: int) -> None:
+        """Write as this replica, and keep a turn for `ttl_s` after its last event."""
+        self._redis = redis
+        self._replica = replica
+        self._ttl_s = ttl_s
+        self._claim, self._append, self._fence = _script("claim.lua"), _script("append.lua"), _script("fence.lua")
+        self._waiting: dict[TurnKey, list[Entry]] = defaultdict(list)
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def claim(self, key: TurnKey, fingerprint: str) -> Claim:
+        """Begin a turn, or learn that it was begun."""
+        try:
+            mine, known = await self._eval(
+                self._claim, 2, stream(key), turns(self._replica), fingerprint, self._replica, self._ttl_s, member(key)
+            )
+        except (RedisError, OSError) as error:
+            log.warning("turn cannot be resumed: redis does not answer", error=type(error).__name__)
+            return Claim(mine=True, kept=False)
+        return Claim(mine=True, attempt=known) if mine else Claim(mine=False, fingerprint=known.decode())
+
+    def append(self, key: TurnKey, entry: Entry) -> None:
+        """Write an event down at the next flush."""
+        self._waiting[key].append(entry)
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def flush(self) -> None:
+        """Write everything down, or give it up."""
+        while self._flushing is not None:
+            await asyncio.wait({self._flushing})
+
+    async def follow(self, key: TurnKey) -> AsyncGenerator[list[Entry]]:
+        """Every event, and more as they come."""
+        last = "-"
+        while True:
+            found = await self._read(key, last)
+            if not found and (last == "-" or not await self._exists(key)):
+                raise _unknown()
+            if found:
+                last = f"({found[-1][0].decode()}"
+            if batch := _entries(found):
+                yield batch
+                if batch[-1].is_end:
+                    return
+            await asyncio.sleep(_LOOK_S)
+
+    async def is_followed(self, key: TurnKey) -> bool:
+        """Whether somebody has looked lately; nobody has, for all we know, while Redis is away."""
+        try:
+            return bool(await self._redis.exists(_follows(key)))
+        except (RedisError, OSError):
+            return False
+
+    async def ask_to_stop(self, key: TurnKey) -> bool:
+        """Leave word for the replica that runs it."""
+        entries = await self._read(key, "-")
+        if not entries:
+            raise _unknown()
+        if any(b"end" in fields or b"free" in fields for _, fields in entries):
+            return False
+        writer = entries[0][1][b"writer"].decode()
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.rpush(stops(writer), member(key))
+                pipe.expire(stops(writer), self._ttl_s)
+                await pipe.execute()
+        except (RedisError, OSError):
+            raise _away() from None
+        return True
+
+    async def end(self, key: TurnKey, event: Failed) -> list[Entry]:
+        """End a turn whose writer is dead, unless it has ended; answers all of it.
+
+        Raises:
+            UnavailableError: Redis does not answer.
+        """
+        try:
+            await self._eval(self._fence, 1, stream(key), encode(event), self._ttl_s)
+        except (RedisError, OSError):
+            raise _away() from None
+        return _entries(await self._read(key, "-"))
+
+    async def _flush_soon(self) -> None:
+        """Flush until nothing waits; while Redis is away, what waits is tried again."""
+        attempts = 0
+        try:
+            while self._waiting:
+                await asyncio.sleep(_FLUSH_S)
+                batch, self._waiting = self._waiting, defaultdict(list)
+                try:
+                    await self._write(batch)
+                    attempts = 0
+                except (RedisError, OSError) as error:
+                    attempts += 1
+                    if attempts < _ATTEMPTS:
+                        for key, entries in batch.items():
+                            self._waiting[key] = entries + self._waiting[key]
+                    else:
+                        log.warning("turns not kept: redis does not answer", error=type(error).__name__)
+        finally:
+            self._flushing = None
+
+    async def _write(self, batch: dict[TurnKey, list[Entry]]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, entries in batch.items():
+                written = [part for entry in entries for part in _written(entry)]
+                pipe.eval(self._append, 2, stream(key), turns(self._replica), str(self._ttl_s), member(key), *written)
+            await pipe.execute()
+
+    async def _read(self, key: TurnKey, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xrange(stream(key), after, "+")
+                pipe.set(_follows(key), b"1", px=_FOLLOWED_MS)
+                entries, _ = await pipe.execute()
+        except (RedisError, OSError):
+            raise _away() from None
+        return cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
+
+    async def _exists(self, key: TurnKey) -> bool:
+        try:
+            return bool(await self._redis.exists(stream(key)))
+        except (RedisError, OSError):
+            raise _away() from None
+
+    async def _eval(self, script: str, keys: int, *arguments: str | bytes | int) -> Any:
+        return await cast("Any", self._redis.eval(script, keys, *map(_argument, arguments)))
+
+
+def stream(key: TurnKey) -> str:
+    """Where a turn's events are."""
+    return f"chat:turn:{member(key)}"
+
+
+def turns(replica: str) -> str:
+    """Where the names of the turns are that a replica writes."""
+    return f"chat:turns:{replica}"
+
+
+def stops(replica: str) -> str:
+    """Where the names of the turns are that a replica is asked to stop."""
+    return f"chat:stops:{replica}"
+
+
+def member(key: TurnKey) -> str:
+    """A turn's name in these lists; neither part of it has a slash."""
+    return f"{key.user_id}/{key.request_id}"
+
+
+def named(member: bytes) -> TurnKey:
+    """The turn of that name."""
+    user_id, _, request_id = member.decode().partition("/")
+    return TurnKey(user_id, request_id)
+
+
+def _follows(key: TurnKey) -> str:
+    return f"chat:follows:{member(key)}"
+
+
+def _argument(value: str | bytes | int) -> str | bytes:
+    return str(value) if isinstance(value, int) else value
+
+
+def _written(entry: Entry) -> tuple[str, str, bytes, str]:
+    """An event as the script takes it."""
+    event = entry.event
+    attempt = str(event.next_attempt) if isinstance(event, Failed) else "0"
+    kind = "free" if entry.is_free_end else "end" if entry.is_end else "event"
+    part = _END if entry.is_end else _STARTED + event.attempt if isinstance(event, Started) else _DELTA
+    return f"{entry.position}-{part}", kind, encode(event), attempt
+
+
+def _entries(found: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
+    """The events among what was read; the claim is none."""
+    entries = []
+    for entry_id, fields in found:
+        data = fields.get(b"event") or fields.get(b"end") or fields.get(b"free")
+        if data is None:
+            continue
+        try:
+            event: Event = decode(data)
+        except msgspec.DecodeError:
+            # Of a version that is newer, or gone.
+            log.warning("redis holds an event of another shape")
+            raise _unknown() from None
+        entries.append(Entry(int(entry_id.partition(b"-")[0]), event))
+    return entries
+
+
+def _unknown() -> TurnNotFoundError:
+    return TurnNotFoundError(
+        "There is no such turn, or its events are not kept any more.", fields={"request_id": "names no turn"}
+    )
+
+
+def _away() -> UnavailableError:
+    return UnavailableError("The log of turns does not answer; try again shortly.", retry_after_s=1)

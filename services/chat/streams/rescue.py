@@ -1,0 +1,114 @@
+"""Turns whose replica died: any other replica ends their logs and closes their reservations.
+
+Who dies cannot say so. Each replica says that it lives, and whoever has been silent for some seconds is dead; one that
+was only slow finds its turns ended, and the ledger keeps whichever bill came first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol, cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.chat.domain import Delta, Failed, Started
+from services.chat.errors import TurnLostError
+from services.chat.streams.domain import Entry, TurnKey
+from services.chat.streams.log import RedisTurnLog, named, stops, turns
+from services.runtime.errors import ServiceError
+
+_BEAT_S = 0.5
+_REPLICAS = "chat:replicas"
+
+_LOST = Failed(
+    TurnLostError.code,
+    TurnLostError.reason,
+    "The process that wrote this answer died; what had come of it was charged. Ask for the rest.",
+    retry_after_s=1,
+)
+
+log = structlog.get_logger()
+
+
+class CloseLost(Protocol):
+    """Closes the turn of a process that died."""
+
+    async def __call__(self, user_id: str, started: Started, text: str) -> None:
+        """Charge what was shown, or release.
+
+        Raises:
+            ServiceError: Billing does not answer now.
+        """
+        ...
+
+
+class Rescue:
+    """Says that this replica lives, hears which of its turns are to stop, and closes those of dead ones."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        turn_log: RedisTurnLog,
+        close: CloseLost,
+        *,
+        replica: str,
+        stop: Callable[[TurnKey], None],
+        dead_after_s: int,
+    ) -> None:
+        """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process."""
+        self._redis = redis
+        self._log = turn_log
+        self._close = close
+        self._replica = replica
+        self._stop = stop
+        self._dead_after_s = dead_after_s
+        self._script = Path(__file__).with_name("beat.lua").read_text(encoding="utf-8")
+
+    async def run(self) -> None:
+        """Beat again and again; run it as a task and cancel it."""
+        while True:
+            try:
+                await self.beat()
+            except (RedisError, OSError, ServiceError) as error:
+                log.warning("replica's heart does not beat", error=type(error).__name__)
+            await asyncio.sleep(_BEAT_S)
+
+    async def beat(self) -> None:
+        """Say that we live, stop what is to be stopped, close what others left behind."""
+        reply = self._redis.eval(
+            self._script, 2, _REPLICAS, stops(self._replica), self._replica, str(self._dead_after_s)
+        )
+        dead, stopped = await reply
+        for member in stopped:
+            self._stop(named(member))
+        for replica in dead:
+            await self._bury(replica.decode())
+
+    async def leave(self) -> None:
+        """Say that this replica ends with nothing left behind."""
+        try:
+            await self._redis.zrem(_REPLICAS, self._replica)
+        except (RedisError, OSError) as error:
+            log.warning("replica cannot say that it ends", error=type(error).__name__)
+
+    async def _bury(self, replica: str) -> None:
+        members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(replica)))
+        for member in members:
+            key = named(member)
+            await self._close_turn(key, await self._log.end(key, _LOST))
+            await self._redis.srem(turns(replica), member.decode())
+        await self._redis.zrem(_REPLICAS, replica)
+        log.warning("replica died", replica=replica, turns=len(members))
+
+    async def _close_turn(self, key: TurnKey, entries: list[Entry]) -> None:
+        """Close what was kept of a turn, unless its own replica ended it; a second time changes nothing."""
+        if not entries or entries[-1].event != _LOST:
+            return
+        started = next((entry.event for entry in reversed(entries) if isinstance(entry.event, Started)), None)
+        if started is None:
+            # It had not begun: what it may have reserved expires.
+            return
+        text = "".join(entry.event.piece.text for entry in entries if isinstance(entry.event, Delta))
+        await self._close(key.user_id, started, text)

@@ -1,0 +1,89 @@
+"""Builds the providers: the part of the composition root that knows them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import openai
+from opentelemetry import trace
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from services.chat.upstreams.accounts import Provider
+from services.chat.upstreams.budget import RedisBudgets
+from services.chat.upstreams.hedging import Hedging
+from services.chat.upstreams.metrics import UpstreamMetrics
+from services.chat.upstreams.pool import Pool
+from services.chat.upstreams.provider import ProviderClient
+from services.chat.upstreams.settings import ProviderSettings, UpstreamSettings
+from services.chat.upstreams.settings_file import read_upstreams
+from services.runtime.errors import StartupError
+
+
+def upstream_settings(file: Path | None, environ: Mapping[str, str], otherwise: ProviderSettings) -> UpstreamSettings:
+    """What the file says; without a file, one provider.
+
+    Args:
+        file: `UPSTREAMS_FILE`.
+        environ: Where the file's `env:NAME` are looked up.
+        otherwise: Who is asked when there is no file.
+
+    Raises:
+        StartupError: The file is wrong, or there is neither a file nor a key.
+    """
+    if file is not None:
+        return read_upstreams(file, environ)
+    if not all(key.get_secret_value() for key in otherwise.keys):
+        raise StartupError("OPENAI_API_KEY is not set: set it, or name all providers in UPSTREAMS_FILE.")
+    return UpstreamSettings((otherwise,))
+
+
+def single_provider(
+    base_url: str, key: SecretStr, *, connect_timeout_s: float, silence_timeout_s: float
+) -> ProviderSettings:
+    """The provider that there is without a file."""
+    return ProviderSettings(
+        name="openai",
+        base_url=base_url,
+        keys=(key,),
+        connect_timeout_s=connect_timeout_s,
+        first_token_timeout_s=silence_timeout_s,
+        silence_timeout_s=silence_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def open_upstreams(
+    settings: UpstreamSettings, redis: Redis, registry: CollectorRegistry, tracer: trace.Tracer
+) -> AsyncIterator[Pool]:
+    """All providers as one, until the context closes."""
+    metrics = UpstreamMetrics(registry)
+    async with AsyncExitStack() as stack:
+        yield Pool(
+            [Provider(each, _clients(stack, each, tracer), settings.breaker, metrics) for each in settings.providers],
+            budgets=RedisBudgets(redis),
+            hedging=Hedging(settings.hedging),
+            metrics=metrics,
+        )
+
+
+def _clients(stack: AsyncExitStack, settings: ProviderSettings, tracer: trace.Tracer) -> list[ProviderClient]:
+    """One for each key; they share their connections."""
+    timeout = openai.Timeout(settings.silence_timeout_s, connect=settings.connect_timeout_s)
+    transport = openai.DefaultAioHttpClient(timeout=timeout)
+    stack.push_async_callback(transport.aclose)
+    return [
+        ProviderClient(
+            openai.AsyncOpenAI(
+                base_url=settings.base_url,
+                api_key=key.get_secret_value(),
+                http_client=transport,
+                timeout=timeout,
+                max_retries=0,
+            ),
+            settings,
+            tracer,
+        )
+        for key in settings.keys
+    ]

@@ -1,0 +1,228 @@
+"""The log of turns in Redis: one writer, followers anywhere, and the dead are buried once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+
+import pytest
+import redis.asyncio
+
+from sandbox.ports import free_ports
+from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, Piece, Started, Usage
+from services.chat.errors import TurnNotFoundError
+from services.chat.streams.domain import Claim, Entry, TurnKey
+from services.chat.streams.log import RedisTurnLog, stream, turns
+from services.chat.streams.rescue import Rescue
+from services.runtime.errors import ServiceError, UnavailableError
+from services.runtime.redis import redis_client
+
+KEY = TurnKey("u", "r")
+STARTED = Started("", "m", ledger_id="r", input_tokens=7)
+DONE = Completed(FinishReason.STOP, Usage(1, 1), 2)
+FREE = Failed(14, "UPSTREAM_BUSY", "busy", next_attempt=3)
+
+
+@pytest.fixture
+async def client(redis_database_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    async with redis_client(redis_database_url) as client:
+        yield client
+
+
+def log_of(client: redis.asyncio.Redis, replica: str = "a") -> RedisTurnLog:
+    return RedisTurnLog(client, replica=replica, ttl_s=600)
+
+
+def write(log: RedisTurnLog, *events: Event, key: TurnKey = KEY, begin: int = 0) -> None:
+    position = begin
+    for event in events:
+        if isinstance(event, Delta):
+            position += len(event.piece.text)
+        log.append(key, Entry(position, event))
+
+
+async def followed(log: RedisTurnLog, key: TurnKey = KEY) -> list[Event]:
+    async with aclosing(log.follow(key)) as batches:
+        return [entry.event async for batch in batches for entry in batch]
+
+
+def text(events: Sequence[Event]) -> str:
+    return "".join(event.piece.text for event in events if isinstance(event, Delta))
+
+
+def delta(text: str) -> Delta:
+    return Delta(Piece(text))
+
+
+async def test_what_one_replica_writes_another_follows_to_the_end(client: redis.asyncio.Redis) -> None:
+    here, there = log_of(client), log_of(client, "b")
+    assert await here.claim(KEY, "f") == Claim(mine=True)
+    write(here, STARTED, delta("鹊"))
+    following = asyncio.create_task(followed(there))
+    await asyncio.sleep(0.25)
+    write(here, delta("桥"), DONE, begin=1)
+    assert await following == [STARTED, delta("鹊"), delta("桥"), DONE]
+    assert 500 < await client.ttl(stream(KEY)) <= 600
+    assert await client.smembers(turns("a")) == set()
+
+
+async def test_a_turn_is_claimed_once(client: redis.asyncio.Redis) -> None:
+    claims = await asyncio.gather(*(log_of(client, str(n)).claim(KEY, "f") for n in range(20)))
+    assert sorted(claim.mine for claim in claims) == [False] * 19 + [True]
+    assert {claim.fingerprint for claim in claims if not claim.mine} == {"f"}
+
+
+async def test_a_turn_that_ended_freely_is_claimed_anew_and_its_events_are_gone(client: redis.asyncio.Redis) -> None:
+    log = log_of(client)
+    await log.claim(KEY, "f")
+    write(log, FREE)
+    assert await followed(log) == [FREE]
+    assert await log.claim(KEY, "other") == Claim(mine=True, attempt=3)
+    write(log, STARTED, delta("now"), DONE)
+    assert text(await followed(log)) == "now"
+    assert not (await log.claim(KEY, "other")).mine
+
+
+async def test_a_model_that_takes_over_starts_a_second_time(client: redis.asyncio.Redis) -> None:
+    log = log_of(client)
+    await log.claim(KEY, "f")
+    second = Started("", "spare", ledger_id="r-1", attempt=1)
+    write(log, STARTED, second, delta("x"), DONE)
+    assert await followed(log) == [STARTED, second, delta("x"), DONE]
+
+
+async def test_what_is_written_twice_because_an_answer_was_lost_is_there_once(client: redis.asyncio.Redis) -> None:
+    log = log_of(client)
+    await log.claim(KEY, "f")
+    for _ in range(2):
+        write(log, STARTED, delta("ab"))
+        await log.flush()
+    write(log, delta("c"), DONE, begin=2)
+    assert text(await followed(log)) == "abc"
+
+
+async def test_an_unknown_turn_and_one_that_vanished_are_not_found(client: redis.asyncio.Redis) -> None:
+    log = log_of(client)
+    with pytest.raises(TurnNotFoundError):
+        await followed(log)
+    with pytest.raises(TurnNotFoundError):
+        await log.ask_to_stop(KEY)
+    await log.claim(KEY, "f")
+    following = asyncio.create_task(followed(log))
+    await asyncio.sleep(0.15)
+    await client.delete(stream(KEY))
+    with pytest.raises(TurnNotFoundError):
+        await following
+
+
+async def test_a_follower_elsewhere_is_known_while_it_looks(client: redis.asyncio.Redis) -> None:
+    here, there = log_of(client), log_of(client, "b")
+    await here.claim(KEY, "f")
+    assert not await here.is_followed(KEY)
+    following = asyncio.create_task(followed(there))
+    await asyncio.sleep(0.1)
+    assert await here.is_followed(KEY)
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+    # A look that was under way may still arrive.
+    async with asyncio.timeout(2):
+        while await here.is_followed(KEY):
+            await client.delete("chat:follows:u/r")
+            await asyncio.sleep(0.05)
+
+
+async def test_while_redis_is_away_turns_are_ours_unkept_and_nobody_waits_long() -> None:
+    away = redis.asyncio.Redis(port=free_ports(1)[0])
+    log = log_of(away)
+    assert await log.claim(KEY, "f") == Claim(mine=True, kept=False)
+    assert not await log.is_followed(KEY)
+    with pytest.raises(UnavailableError):
+        await followed(log)
+    await away.aclose()
+
+
+class Books:
+    """Closes lost turns, on paper."""
+
+    def __init__(self) -> None:
+        self.closed: list[tuple[str, str, str]] = []
+        self.away = False
+
+    async def close(self, user_id: str, started: Started, text: str) -> None:
+        if self.away:
+            raise UnavailableError("billing is away")
+        self.closed.append((user_id, started.ledger_id, text))
+
+
+def rescue(client: redis.asyncio.Redis, replica: str, books: Books, stopped: list[TurnKey]) -> Rescue:
+    log = log_of(client, replica)
+    return Rescue(client, log, books.close, replica=replica, stop=stopped.append, dead_after_s=1)
+
+
+async def test_a_dead_replicas_turns_are_ended_marked_and_charged_for_what_was_kept(
+    client: redis.asyncio.Redis,
+) -> None:
+    dead, books = log_of(client, "dead"), Books()
+    await rescue(client, "dead", books, []).beat()
+    left: dict[str, list[Event]] = {
+        "half": [STARTED, delta("half an answer")],
+        "silent": [STARTED],
+        "whole": [STARTED, DONE],
+    }
+    for name, events in left.items():
+        await dead.claim(TurnKey("u", name), "f")
+        write(dead, *events, key=TurnKey("u", name))
+    await dead.claim(TurnKey("u", "unbegun"), "f")
+    await dead.flush()
+    following = asyncio.create_task(followed(log_of(client, "b"), TurnKey("u", "half")))
+    await asyncio.sleep(2.1)
+    living = rescue(client, "b", books, [])
+    await living.beat()
+    seen = await following
+    assert text(seen) == "half an answer"
+    assert isinstance(seen[-1], Failed)
+    assert seen[-1].reason == "TURN_LOST"
+    assert sorted(books.closed) == [("u", "r", ""), ("u", "r", "half an answer")]
+    await living.beat()
+    assert len(books.closed) == 2
+    # The dead one was only slow: nobody hears what it says now.
+    write(dead, delta(" more"), DONE, key=TurnKey("u", "half"), begin=14)
+    await dead.flush()
+    assert await followed(log_of(client), TurnKey("u", "half")) == seen
+
+
+async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: redis.asyncio.Redis) -> None:
+    dead, books = log_of(client, "dead"), Books()
+    await rescue(client, "dead", books, []).beat()
+    await dead.claim(KEY, "f")
+    write(dead, STARTED, delta("x"))
+    await dead.flush()
+    await asyncio.sleep(2.1)
+    books.away = True
+    living = rescue(client, "b", books, [])
+    with pytest.raises(ServiceError):
+        await living.beat()
+    books.away = False
+    await living.beat()
+    assert books.closed == [("u", "r", "x")]
+
+
+async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyncio.Redis) -> None:
+    here, there = log_of(client), log_of(client, "b")
+    await here.claim(KEY, "f")
+    stopped: list[TurnKey] = []
+    assert await there.ask_to_stop(KEY)
+    await rescue(client, "a", Books(), stopped).beat()
+    assert stopped == [KEY]
+    write(here, STARTED, DONE)
+    await here.flush()
+    assert not await there.ask_to_stop(KEY)
+
+
+async def test_a_replica_that_left_properly_is_nobodys_business(client: redis.asyncio.Redis) -> None:
+    leaving, books = rescue(client, "a", Books(), []), Books()
+    await leaving.beat()
+    await leaving.leave()
+    await asyncio.sleep(2.1)
+    await rescue(client, "b", books, []).beat()
+    assert await client.zrange("chat:replicas", 0, -1) == [b"b"]

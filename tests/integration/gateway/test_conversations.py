@@ -1,0 +1,128 @@
+"""Conversations over HTTP: their shapes, pages, branches, and that each is its owner's alone."""
+
+from typing import Any
+
+import pytest
+from queqiao.chat.v1 import chat_pb2
+
+from tests.integration.gateway.conftest import Gateway, issue_key
+
+URL = "/v1/conversations"
+QUESTION = {"messages": [{"role": "user", "content": "你好"}]}
+
+
+async def call(
+    gateway: Gateway, method: str, path: str, body: object = None, key: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {key or gateway.key}"}
+    async with gateway.http.request(method, f"{gateway.url}{path}", json=body, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_conversation_is_made_read_renamed_and_deleted(gateway: Gateway) -> None:
+    status, made = await call(gateway, "POST", URL, {"title": " 鹊桥 "})
+    assert status == 201
+    assert made == {
+        "id": made["id"],
+        "object": "conversation",
+        "title": "鹊桥",
+        "message_count": 0,
+        "newest_id": None,
+        "created_at": 1_700_000_000,
+        "updated_at": made["updated_at"],
+    }
+    path = f"{URL}/{made['id']}"
+    assert (await call(gateway, "GET", path)) == (200, made)
+    assert (await call(gateway, "PATCH", path, {"title": "七夕"}))[1]["title"] == "七夕"
+    assert await call(gateway, "DELETE", path) == (
+        200,
+        {"id": made["id"], "object": "conversation", "deleted": True},
+    )
+    assert (await call(gateway, "GET", path))[0] == 404
+
+
+async def test_the_id_may_be_the_clients_own(gateway: Gateway) -> None:
+    assert (await call(gateway, "POST", URL, {"id": "talk-1"}))[1]["id"] == "talk-1"
+    status, answer = await call(gateway, "POST", URL, {"id": "talk-1"})
+    assert (status, answer["error"]["code"]) == (409, "idempotency_conflict")
+
+
+async def test_pages_follow_each_other(gateway: Gateway) -> None:
+    ids = [(await call(gateway, "POST", URL, {}))[1]["id"] for _ in range(3)]
+    _, first = await call(gateway, "GET", f"{URL}?limit=2")
+    assert [each["id"] for each in first["data"]] == ids[:2]
+    _, second = await call(gateway, "GET", f"{URL}?limit=2&after={first['next_cursor']}")
+    assert [each["id"] for each in second["data"]] == ids[2:]
+    assert second["next_cursor"] is None
+
+
+async def test_messages_name_what_they_follow(gateway: Gateway) -> None:
+    _, made = await call(gateway, "POST", URL, {})
+    _, page = await call(gateway, "GET", f"{URL}/{made['id']}/messages")
+    question, answer = page["data"]
+    assert (question["id"], question["parent_id"], question["content"]) == ("1", None, "问")
+    assert (answer["id"], answer["parent_id"], answer["role"]) == ("2", "1", "assistant")
+    assert (answer["state"], answer["request_id"], answer["message"]["content"]) == ("length", "req_1", None)
+
+
+async def test_nobody_sees_or_touches_anothers(gateway: Gateway) -> None:
+    _, made = await call(gateway, "POST", URL, {"id": "mine"})
+    _, key = await issue_key(gateway.settings.database_url.get_secret_value(), "somebody-else")
+    for method, path, body in (
+        ("GET", "", None), ("PATCH", "", {"title": "x"}), ("DELETE", "", None), ("GET", "/messages", None),
+    ):  # fmt: skip
+        theirs = await call(gateway, method, f"{URL}/mine{path}", body, key)
+        nobodys = await call(gateway, method, f"{URL}/nothing{path}", body, key)
+        assert theirs == nobodys
+        assert theirs[0] == 404
+    assert (await call(gateway, "GET", URL, key=key))[1]["data"] == []
+    assert await call(gateway, "GET", f"{URL}/mine") == (200, made)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "param"),
+    [
+        ("POST", "", {"title": 1}, "title"),
+        ("POST", "", {"title": "字" * 101}, "title"),
+        ("POST", "", {"title": "a\nb"}, "title"),
+        ("POST", "", {"id": "a b"}, "id"),
+        ("POST", "", {"name": "x"}, "name"),
+        ("PATCH", "/c", {"title": "  "}, "title"),
+        ("PATCH", "/c", {}, "title"),
+        ("GET", "/a%20b", None, "conversation_id"),
+        ("GET", "?limit=0", None, "limit"),
+        ("GET", "?limit=101", None, "limit"),
+    ],
+)
+async def test_bad_input_names_what_is_wrong(
+    gateway: Gateway, method: str, path: str, body: object, param: str
+) -> None:
+    status, answer = await call(gateway, method, f"{URL}{path}", body)
+    assert (status, answer["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("asked", "place", "number"),
+    [
+        (QUESTION | {"parent_id": "2"}, "after_number", 2),
+        (QUESTION | {"parent_id": "0"}, "after_number", 0),
+        ({"regenerate_id": "4"}, "regenerate_number", 4),
+        ({"continue_id": "4"}, "continue_number", 4),
+    ],
+)
+async def test_a_turn_takes_place_where_the_request_says(
+    gateway: Gateway, asked: dict[str, Any], place: str, number: int
+) -> None:
+    body = {**asked, "conversation_id": "talk-1"}
+    status, answer = await gateway.post("/v1/chat/completions", body)
+    assert status == 200
+    request = gateway.chat.requests[0]
+    assert (request.WhichOneof("place"), getattr(request, place)) == (place, number)
+    assert answer["conversation"] == {"id": "talk-1", "question_id": "1", "answer_id": "2"}
+
+
+async def test_without_a_place_a_turn_follows_the_newest_message(gateway: Gateway) -> None:
+    await gateway.post("/v1/chat/completions", QUESTION | {"conversation_id": "talk-1"})
+    assert gateway.chat.requests[0].WhichOneof("place") is None
+    assert gateway.chat.requests[0].conversation_id == "talk-1"
+    assert gateway.chat.finish_reason == chat_pb2.FINISH_REASON_STOP
