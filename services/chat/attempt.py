@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from services.chat.domain import InputCheck, Message, Model, Question, Where
+from services.chat.domain import InputCheck, Message, Model, Question, Role, Where
 from services.chat.draft import Draft
 from services.chat.ports import Recollection
 from services.chat.window import Prompt
@@ -27,3 +27,11 @@ class Attempt:
     def is_new(self) -> bool:
         """Whether the question is not remembered yet."""
         return self.question.place.where in (Where.NEWEST, Where.AFTER)
+
+    @property
+    def asked_before(self) -> int:
+        """The number of the remembered message that is answered again or gone on answering; 0 when there is none."""
+        if self.is_new:
+            return 0
+        questions = (message.number for message in reversed(self.known.messages) if message.role is not Role.ASSISTANT)
+        return self.known.asked[-1].number if self.known.asked else next(questions, 0)

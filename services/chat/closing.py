@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from dataclasses import dataclass, replace
 
+import structlog
+
 from services.chat.answers.domain import Answering, Charge, KeptAnswer
 from services.chat.attempt import Attempt
 from services.chat.domain import AnswerState, FinishReason, Outcome, Role, Source, Started, Usage
@@ -12,6 +14,8 @@ from services.chat.window import weigh
 
 # Figures of a provider that can be true are compared with ours in one turn of so many: counting takes time.
 _COMPARED = 16
+
+log = structlog.get_logger()
 
 _STATES = {FinishReason.LENGTH: AnswerState.LENGTH}
 
@@ -73,8 +77,11 @@ class Closing:
         )
         if isinstance(charging, BaseException):
             raise charging
-        # A memory that fails is no reason to call a whole answer an error.
-        question_number, answer_number = (0, 0) if isinstance(remembering, BaseException) else remembering
+        if isinstance(remembering, BaseException):
+            # No reason to call a whole answer an error.
+            log.error("turn not remembered", request_id=attempt.question.request_id, exc_info=remembering)
+            remembering = (0, 0)
+        question_number, answer_number = remembering
         if outcome is Outcome.COMPLETED:
             reason = attempt.draft.finish_reason or FinishReason.STOP
             await answering.settled(KeptAnswer(list(attempt.draft.shown), usage, charging, reason))
@@ -125,9 +132,10 @@ class Closing:
         question, draft = attempt.question, attempt.draft
         if not question.conversation_id or outcome is Outcome.REFUSED:
             return 0, 0
-        if not draft.shown and outcome is not Outcome.COMPLETED:
+        message = draft.message(is_whole=outcome is Outcome.COMPLETED)
+        if not message.content and outcome is not Outcome.COMPLETED:
             return 0, 0
-        answer = weigh(draft.message(), attempt.model, self._tokenizer)
+        answer = weigh(message, attempt.model, self._tokenizer)
         asked = tuple(message for message in attempt.asked if message.role is not Role.SYSTEM) if attempt.is_new else ()
         state = AnswerState.INTERRUPTED
         if outcome is Outcome.COMPLETED:
@@ -137,7 +145,7 @@ class Closing:
         self._summaries.fallen(
             question.user_id, question.conversation_id, attempt.known.summary, attempt.prompt.dropped
         )
-        return (number - 1 if attempt.is_new else attempt.known.parent), number
+        return (number - 1 if asked else attempt.asked_before), number
 
     def _usage(self, attempt: Attempt, source: Source) -> Usage:
         """What is charged for, by whoever answered; figures of a provider that cannot be true are set aside."""

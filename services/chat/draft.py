@@ -108,11 +108,14 @@ class Draft:
             self.shown.append(piece)
             yield piece, position
 
-    def message(self) -> Message:
-        """What was shown, as the message that is remembered: what the model thought is not part of it."""
+    def message(self, *, is_whole: bool) -> Message:
+        """What was shown, as the message that is remembered.
+
+        What the model thought is not part of it, nor a call of a tool when the answer broke off: nobody can make it.
+        """
         # PostgreSQL keeps every character but NUL.
         text = "".join(piece.text for piece in self.shown if piece.channel is Channel.TEXT).replace("\x00", "")
-        calls = tool_calls(self.shown)
+        calls = tool_calls(self.shown) if is_whole else []
         if not calls:
             return Message(Role.ASSISTANT, text)
         whole = {"role": "assistant", "content": text or None, "tool_calls": calls}

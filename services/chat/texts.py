@@ -39,6 +39,17 @@ def images_of(json: str) -> Iterator[str]:
             yield str(image.get("detail", "auto")) if isinstance(image, dict) else "auto"
 
 
+def calls_of(json: str) -> frozenset[str]:
+    """The ids of the calls of tools in a message; none of ""."""
+    calls = parsed(json).get("tool_calls") if json else None
+    return frozenset(str(call.get("id")) for call in calls or () if isinstance(call, dict))
+
+
+def call_answered(json: str) -> str:
+    """The id of the call whose result a message is; "" when it is none."""
+    return str(parsed(json).get("tool_call_id", "")) if json else ""
+
+
 def parsed(json: str) -> dict[str, Any]:
     """The object.
 

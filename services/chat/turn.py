@@ -41,7 +41,7 @@ from services.chat.ports import (
 )
 from services.chat.review import Released, Reviewing, demand_allowed
 from services.chat.upstreams.parameters import demand_accepted
-from services.chat.window import demand_countable, fit, is_long, weigh, weigh_extra, whole
+from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError
 
 # Asks a model to go on with an answer of its own that was cut short; not remembered.
@@ -118,7 +118,7 @@ class Turns:
         """
         if question.place.where in (Where.REGENERATE, Where.CONTINUE):
             known = await self._recall(question)
-            question = replace(question, messages=known.asked or (_GO_ON,))
+            question = replace(question, messages=(*question.messages, *(known.asked or (_GO_ON,))))
             check = await self._moderation.check_input(question)
         else:
             known, check = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
@@ -132,7 +132,7 @@ class Turns:
             ContextTooLongError: What must be sent does not fit.
         """
         demand_countable(question.messages, model)
-        if is_long((*question.messages, *known.messages), model):
+        if is_long((*question.messages, *known.messages), question.options.extra_json, model):
             return await asyncio.to_thread(self._attempt, question, known, check, model)
         return self._attempt(question, known, check, model)
 
@@ -150,8 +150,10 @@ class Turns:
             question.options.max_output_tokens,
             summary=known.summary,
             extra_tokens=weigh_extra(question.options.extra_json, model, self._tokenizer),
+            # What is to be gone on with must be there.
+            keep_newest=question.place.where is Where.CONTINUE,
         )
-        prompt = replace(prompt, messages=whole(prompt.messages))
+        prompt = replace(prompt, messages=whole(answered(prompt.messages)))
         return Attempt(question, known, check, model, asked, prompt)
 
     async def _attempted(self, attempt: Attempt, show: Show) -> _Ending:
@@ -188,7 +190,7 @@ class Turns:
                 raise
             # Whatever happened, and even if nobody waits any more, the reservation is closed.
             closing = self._background.start(self._closing.close(attempt, answering, outcome))
-            return _Ending(outcome, await asyncio.shield(closing), error)
+            return _Ending(outcome, await _undisturbed(closing), error)
 
     async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
         """What the lexicon lets pass of the answer, as it is written."""
@@ -251,7 +253,14 @@ class Turns:
 
 def _started(attempt: Attempt, source: Source) -> Started:
     question = attempt.question
-    return Started(question.conversation_id, attempt.model.id, source, question.ledger_id, attempt.prompt.input_tokens)
+    return Started(
+        question.conversation_id,
+        attempt.model.id,
+        source,
+        question.ledger_id,
+        attempt.prompt.input_tokens,
+        question.attempt,
+    )
 
 
 def _last(attempt: Attempt, ending: _Ending) -> Event:
@@ -283,6 +292,16 @@ def _failed(error: ServiceError, question: Question, charged_micros: int) -> Fai
         charged_micros,
         question.attempt + 1,
     )
+
+
+async def _undisturbed(closing: "asyncio.Task[Closed]") -> Closed:
+    """Wait for the end of what has to be finished: a turn that is stopped as it ends has ended."""
+    while not closing.done():
+        try:
+            await asyncio.wait({closing})
+        except asyncio.CancelledError:
+            _uncancel()
+    return closing.result()
 
 
 def _uncancel() -> None:

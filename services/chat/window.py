@@ -5,6 +5,7 @@ figures are in "How to count tokens with tiktoken" (OpenAI cookbook): 4 a messag
 the reply.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ import msgspec
 from services.chat.domain import Message, Model, Role
 from services.chat.errors import ContextTooLongError
 from services.chat.ports import Tokenizer
-from services.chat.texts import images_of, parsed
+from services.chat.texts import call_answered, calls_of, images_of, parsed
 
 # The least room for an answer that is worth asking for.
 OUTPUT_TOKENS_MIN = 16
@@ -66,10 +67,10 @@ def weigh_extra(extra_json: str, model: Model, tokenizer: Tokenizer) -> int:
     return sum(tokenizer.count(msgspec.json.encode(value).decode(), model.encoding) for value in prompted)
 
 
-def is_long(messages: Sequence[Message], model: Model) -> bool:
+def is_long(messages: Sequence[Message], extra_json: str, model: Model) -> bool:
     """Whether so much of this is yet to be counted that a thread should do it; tiktoken leaves the others running."""
     unknown = (message for message in messages if message.encoding != model.encoding)
-    return sum(len(message.content) for message in unknown) > _LONG_CHARACTERS
+    return sum(len(message.content) for message in unknown) + len(extra_json) > _LONG_CHARACTERS
 
 
 def demand_countable(new: Sequence[Message], model: Model) -> None:
@@ -97,6 +98,7 @@ def fit(
     *,
     summary: Message | None = None,
     extra_tokens: int = 0,
+    keep_newest: bool = False,
 ) -> Prompt:
     """Put what must be sent, and as much history as fits, into the model's context.
 
@@ -111,6 +113,7 @@ def fit(
         output_wanted: The most tokens the caller wants back; None for the model's own limit.
         summary: What came before the history, in short, with its token count.
         extra_tokens: What is sent beside messages, such as descriptions of tools.
+        keep_newest: Whether the newest exchange of the history must be sent, too.
 
     Raises:
         ContextTooLongError: Even without history there is no room for an answer.
@@ -120,6 +123,7 @@ def fit(
     past, asked = _divided(
         [message for message in history if message.role is not Role.SYSTEM],
         [message for message in new if message.role is not Role.SYSTEM],
+        keep_newest=keep_newest,
     )
     needed = model.reply_tokens + extra_tokens + sum(_weight(message, model) for message in (*system, *asked))
     prologue = 0 if system else model.prologue_tokens
@@ -136,6 +140,22 @@ def fit(
     total = _scaled(needed + kept.weight, model)
     messages = (*system, *past[kept.start :], *asked)
     return Prompt(messages, total, min(output, model.context_tokens - total), tuple(past[: kept.start]))
+
+
+def answered(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages without remembered calls of tools whose results never came: providers refuse those.
+
+    What the caller sends now goes as it is.
+    """
+    kept: list[Message] = []
+    for index, message in enumerate(messages):
+        calls = calls_of(message.json) if message.number and message.role is Role.ASSISTANT else frozenset()
+        results = itertools.takewhile(lambda later: later.role is Role.TOOL, messages[index + 1 :])
+        if calls <= {call_answered(result.json) for result in results}:
+            kept.append(message)
+        elif message.content:
+            kept.append(replace(message, json=""))
+    return tuple(kept)
 
 
 def whole(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -158,9 +178,11 @@ class _Tail:
     weight: int
 
 
-def _divided(past: Sequence[Message], asked: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
+def _divided(
+    past: Sequence[Message], asked: Sequence[Message], *, keep_newest: bool
+) -> tuple[Sequence[Message], Sequence[Message]]:
     """What may go, and what must stay: results of tools stay with the exchange that called for them."""
-    if not asked or asked[0].role is not Role.TOOL:
+    if not keep_newest and (not asked or asked[0].role is not Role.TOOL):
         return past, asked
     start = max((index for index in range(len(past)) if _begins(past, index)), default=0)
     return past[:start], [*past[start:], *asked]

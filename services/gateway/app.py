@@ -45,6 +45,9 @@ from services.runtime.redis import redis_client
 from services.runtime.sealing import Sealer
 
 # What the session keys of WeChat are sealed for.
+# How many streams a user may go on with at once, for each turn that may run at once.
+_FOLLOWERS = 4
+
 _SESSION_KEYS = "queqiao gateway: wechat session keys"
 
 
@@ -158,6 +161,12 @@ def _routes(
             body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
         ),
-        streams=ChatStreams(gate, services.chat, relay, heartbeat_s=settings.heartbeat_s),
+        streams=ChatStreams(
+            gate,
+            TurnSlots(per_user_max=_FOLLOWERS * settings.concurrent_turns_max),
+            services.chat,
+            relay,
+            heartbeat_s=settings.heartbeat_s,
+        ),
         conversations=ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
     )

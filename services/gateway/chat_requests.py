@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from services.gateway.body import fit, parse, shown, wrong
 from services.gateway.chat_messages import demand_clean, messages
-from services.gateway.domain import CachePolicy, Message, Parameters, Place, Question, Where
+from services.gateway.domain import CachePolicy, Message, Parameters, Place, Question, Role, Where
 from services.gateway.identity import is_id
 from services.gateway.requests import clean
 
@@ -174,9 +174,10 @@ def _messages(body: _ChatBody, place: Place | None) -> tuple[Message, ...]:
         if body.messages is None:
             raise wrong("messages", "missing")
         return messages(body.messages)
-    if body.messages:
-        raise wrong("messages", "one_allowed", other=next(name for name, at in _PLACES.items() if at is place.where))
-    return ()
+    asked = messages(body.messages) if body.messages else ()
+    if any(message.role is not Role.SYSTEM for message in asked):
+        raise wrong("messages", "system_only", other=next(name for name, at in _PLACES.items() if at is place.where))
+    return asked
 
 
 def _place(body: _ChatBody) -> Place | None:

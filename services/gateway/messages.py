@@ -73,8 +73,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The parameter {field} must be 1 to 64 letters, digits, underscores or hyphens.",
     ),
     "INVALID_REQUEST.role": (
-        "参数 {field} 必须是 system、developer、user 或 assistant。",
-        "The parameter {field} must be system, developer, user or assistant.",
+        "参数 {field} 必须是 system、developer、user、assistant 或 tool。",
+        "The parameter {field} must be system, developer, user, assistant or tool.",
     ),
     "INVALID_REQUEST.part": (
         "参数 {field} 只支持文本（text）。",
@@ -108,6 +108,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "INVALID_REQUEST.one_allowed": (
         "参数 {field} 和 {other} 只能提供其中一个。",
         "Only one of the parameters {field} and {other} can be given.",
+    ),
+    "INVALID_REQUEST.system_only": (
+        "与 {other} 一起使用时，{field} 只能包含 system 消息。",
+        "Beside {other}, {field} can hold system messages only.",
     ),
     "INVALID_REQUEST.parameter": (
         "该模型不支持参数 {parameter}，请去掉它。",

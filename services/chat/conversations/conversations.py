@@ -18,6 +18,9 @@ from services.runtime.postgres import FAILED
 _PURGE_EVERY_S = 3600.0
 _PURGE_BATCH = 50
 
+# A page of messages ends early when it grows past this: with images in them, a few are large.
+_PAGE_BYTES_MAX = 2 * 1024 * 1024
+
 log = structlog.get_logger()
 
 
@@ -77,9 +80,11 @@ class Conversations:
         Raises:
             ConversationNotFoundError, UnavailableError: As `get`.
         """
+        await self.get(user_id, conversation_id)
+        # First, so that a Redis that is away cannot bring it back later: who is told so tries again.
+        await self._hot.bury(conversation_id)
         if await self._row(sql.DELETE, conversation_id, user_id) is None:
             raise _unknown()
-        await self._hot.drop(conversation_id)
 
     async def messages(self, user_id: str, conversation_id: str, after: int, limit: int) -> Page[StoredMessage]:
         """Its messages by number, those of all branches.
@@ -88,8 +93,8 @@ class Conversations:
             ConversationNotFoundError, UnavailableError: As `get`.
         """
         await self.get(user_id, conversation_id)
-        rows = await self._rows(sql.MESSAGES, conversation_id, after, limit + 1)
-        return Page(tuple(_message(row) for row in rows[:limit]), len(rows) > limit)
+        rows = await self._rows(sql.MESSAGES, conversation_id, after, limit + 1, _PAGE_BYTES_MAX)
+        return Page(tuple(_message(row) for row in rows[:limit]), bool(rows) and rows[0]["found"] > len(rows[:limit]))
 
     async def keep_purging(self, days: int) -> None:
         """Purge what was deleted so many days ago, again and again; run it as a task and cancel it."""

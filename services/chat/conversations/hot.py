@@ -18,8 +18,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.chat.domain import Message
+from services.runtime.errors import UnavailableError
 
 _PREFIX = "{chat:hot}:c:"
+# The version of a conversation that was deleted: newer than any.
+_DELETED = 2**31 - 1
+
 _USED, _WEIGHTS, _TOTAL = "{chat:hot}:used", "{chat:hot}:weights", "{chat:hot}:tokens"
 
 log = structlog.get_logger()
@@ -58,7 +62,7 @@ class HotWindows:
         if version is None or window is None:
             return None
         try:
-            return int(version), self._decode(window)
+            return None if int(version) == _DELETED else (int(version), self._decode(window))
         except (msgspec.DecodeError, ValueError):
             log.warning("redis holds a window of another shape", conversation_id=conversation_id)
             return None
@@ -72,7 +76,16 @@ class HotWindows:
         """Keep it no longer."""
         await self._run(conversation_id, 0, b"", 0)
 
-    async def _run(self, conversation_id: str, version: int, window: bytes, weight: int) -> None:
+    async def bury(self, conversation_id: str) -> None:
+        """Let no copy be kept any more, whichever turn still runs.
+
+        Raises:
+            UnavailableError: Redis does not answer: what it has could be read again.
+        """
+        if not await self._run(conversation_id, _DELETED, b"deleted", 0):
+            raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)
+
+    async def _run(self, conversation_id: str, version: int, window: bytes, weight: int) -> bool:
         keys = (_PREFIX + conversation_id, _USED, _WEIGHTS, _TOTAL)
         arguments: Sequence[Any] = (
             conversation_id,
@@ -88,3 +101,5 @@ class HotWindows:
             await cast("Any", self._redis.eval(self._script, len(keys), *keys, *arguments))
         except (RedisError, OSError) as error:
             log.warning("redis does not answer", error=type(error).__name__)
+            return False
+        return True

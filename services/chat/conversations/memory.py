@@ -6,7 +6,7 @@ import asyncpg
 
 from services.chat.conversations import sql
 from services.chat.conversations.hot import HotWindows, Window
-from services.chat.conversations.places import Node, not_found, recollect
+from services.chat.conversations.places import Node, recollect
 from services.chat.conversations.titles import title
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import ConversationNotFoundError
@@ -62,8 +62,9 @@ class StoredMemory:
         """What PostgreSQL has; the window of a conversation that goes on is kept in Redis."""
         row = await connection.fetchrow(sql.OWNER, conversation_id)
         if row is None:
-            if place.number or place.where in (Where.REGENERATE, Where.CONTINUE):
-                raise not_found(place)
+            if place.number:
+                # In the very words that somebody else's conversation gets.
+                raise _no_conversation()
             return Recollection()
         if row["user_id"] != user_id or row["deleted_at"] is not None:
             raise _no_conversation()

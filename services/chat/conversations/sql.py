@@ -90,9 +90,15 @@ DELETE = """
 UPDATE conversations SET deleted_at = now() WHERE id = $1 AND user_id = $2 AND deleted_at IS NULL RETURNING id
 """
 
+# So many, or as many as have so many bytes together and one more; `found` is how many there are at least.
 MESSAGES = """
-SELECT number, parent, role, content, json, state, request_id, model, created_at FROM messages
-WHERE conversation_id = $1 AND number > $2 ORDER BY number LIMIT $3
+SELECT number, parent, role, content, json, state, request_id, model, created_at, found FROM (
+    SELECT *, count(*) OVER () AS found,
+           sum(octet_length(content) + octet_length(json)) OVER (ORDER BY number)
+               - octet_length(content) - octet_length(json) AS before
+    FROM (SELECT * FROM messages WHERE conversation_id = $1 AND number > $2 ORDER BY number LIMIT $3) AS page
+) AS weighed
+WHERE before < $4 ORDER BY number
 """
 
 # What was deleted long ago and still has messages, some at a time; other replicas take others.

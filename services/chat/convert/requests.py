@@ -134,9 +134,10 @@ def _wrong_place(request: chat_pb2.StreamTurnRequest) -> dict[str, str]:
 
 
 def _wrong_messages(request: chat_pb2.StreamTurnRequest) -> dict[str, str]:
-    if request.WhichOneof("place") in ("regenerate_number", "continue_number"):
-        return {"messages": "must be empty: nothing new is asked"} if request.messages else {}
-    if not 1 <= len(request.messages) <= _MESSAGES_MAX:
+    asks_anew = request.WhichOneof("place") not in ("regenerate_number", "continue_number")
+    if not asks_anew and any(message.role != chat_pb2.ROLE_SYSTEM for message in request.messages):
+        return {"messages": "must hold system messages alone: nothing new is asked"}
+    if not asks_anew <= len(request.messages) <= _MESSAGES_MAX:
         return {"messages": f"must hold 1 to {_MESSAGES_MAX} messages"}
     if sum(len(message.json) for message in request.messages) > _JSON_BYTES_MAX:
         return {"messages": "must have at most 8 MiB of json"}
@@ -144,7 +145,7 @@ def _wrong_messages(request: chat_pb2.StreamTurnRequest) -> dict[str, str]:
     for index, message in enumerate(request.messages):
         for field, why in _wrong_message(message):
             wrong[f"messages[{index}].{field}"] = why
-    if not wrong and not any(message.content or message.json for message in request.messages):
+    if asks_anew and not wrong and not any(message.content or message.json for message in request.messages):
         wrong["messages"] = "must hold a message with text"
     return wrong
 
@@ -173,6 +174,8 @@ def _wrong_json(message: chat_pb2.Message) -> list[tuple[str, str]]:
     expected = _ROLES[message.role].value
     if role != expected and not (role == _DEVELOPER and message.role == chat_pb2.ROLE_SYSTEM):
         return [("json", f"must have the role {expected}")]
+    if any("\x00" in text for text in texts_of(message.json)):
+        return [("json", "must not contain NUL")]
     return []
 
 

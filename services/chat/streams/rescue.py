@@ -17,7 +17,7 @@ from services.chat.domain import Delta, Failed, Started
 from services.chat.errors import TurnLostError
 from services.chat.streams.domain import Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog, named, stops, turns
-from services.runtime.errors import ServiceError
+from services.runtime.errors import Code, ServiceError
 
 _BEAT_S = 0.5
 _REPLICAS = "chat:replicas"
@@ -95,12 +95,24 @@ class Rescue:
 
     async def _bury(self, replica: str) -> None:
         members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(replica)))
-        for member in members:
-            key = named(member)
+        closed = [await self._closed(named(member)) for member in members]
+        done = [member for member, is_closed in zip(members, closed, strict=True) if is_closed]
+        if done:
+            await self._redis.srem(turns(replica), *done)
+        if all(closed):
+            await self._redis.zrem(_REPLICAS, replica)
+            log.warning("replica died", replica=replica, turns=len(members))
+
+    async def _closed(self, key: TurnKey) -> bool:
+        """Close one turn; whether that is done with. One that cannot be closed now does not hold up the others."""
+        try:
             await self._close_turn(key, await self._log.end(key, _LOST))
-            await self._redis.srem(turns(replica), member.decode())
-        await self._redis.zrem(_REPLICAS, replica)
-        log.warning("replica died", replica=replica, turns=len(members))
+        except ServiceError as error:
+            if error.wire_code is Code.UNAVAILABLE:
+                return False
+            # As a rule its own replica had closed it before it died: the first bill counts.
+            log.warning("turn of a dead replica was not closed again", reason=error.wire_reason, **key._asdict())
+        return True
 
     async def _close_turn(self, key: TurnKey, entries: list[Entry]) -> None:
         """Close what was kept of a turn, unless its own replica ended it; a second time changes nothing."""

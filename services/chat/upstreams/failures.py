@@ -11,6 +11,9 @@ from services.runtime.errors import InvalidRequestError, ServiceError
 _BUSY_S = 2.0
 _BUSY_S_MAX = 600.0
 
+# The same of what fails: it may be well again much sooner than it thinks.
+_DOWN_S_MAX = 30.0
+
 # What is wrong with the question: bad, too large, of a kind that is not taken.
 _REFUSALS = frozenset({400, 413, 415, 422})
 
@@ -89,6 +92,7 @@ def refused(status: int, code: str | None, retry_after: str, model_id: str) -> C
     if status in _REFUSALS:
         said = "The model refuses these parameters or messages; change them."
         return CallFailedError(Kind.REFUSED, InvalidRequestError(said, metadata={"problem": "model_refuses"}))
+    pause_s = min(pause_s, _DOWN_S_MAX)
     failed = UpstreamError("The model's provider failed; ask again.", retry_after_s=pause_s or 1)
     return CallFailedError(Kind.SERVER, failed, pause_s=pause_s)
 
@@ -104,7 +108,7 @@ def parse_retry_after_s(value: str, now: datetime) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date without a zone is one in UTC.
     at = at if at.tzinfo else at.replace(tzinfo=UTC)

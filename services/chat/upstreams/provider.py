@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from services.chat.domain import Chunk, Message, Model, Options
 from services.chat.upstreams.body import body
-from services.chat.upstreams.failures import Kind, broken_off, refused
+from services.chat.upstreams.failures import CallFailedError, Kind, broken_off, refused
 from services.chat.upstreams.settings import ProviderSettings
 from services.chat.upstreams.sse import StreamError, StreamReader
 from services.runtime.trace import outgoing_headers
@@ -37,11 +37,15 @@ class ProviderClient:
         Raises:
             CallFailedError: It does not say.
         """
-        with _translated():
-            page = await self._client.models.list()
         try:
-            return [Model(m.id, 0, 0, "", created_s=m.created or 0, owned_by=m.owned_by or "") for m in page.data]
-        except (AttributeError, TypeError):
+            with _translated():
+                page = await self._client.models.list()
+            return [_listed(model) for model in page.data]
+        except CallFailedError as failure:
+            # There is no list; that says nothing about a model.
+            raise broken_off(Kind.BROKEN) if failure.kind is Kind.NO_MODEL else failure from None
+        except (ValueError, AttributeError, TypeError):
+            # The SDK takes whatever comes for a list.
             raise broken_off(Kind.BROKEN) from None
 
     @asynccontextmanager
@@ -87,6 +91,17 @@ class ProviderClient:
             raise
         finally:
             span.end()
+
+
+def _listed(model: openai.types.Model) -> Model:
+    """A model as a provider lists it; the SDK has checked nothing.
+
+    Raises:
+        TypeError, ValueError: It has no name, or is of no time.
+    """
+    if not model.id or str(model.id) != model.id:
+        raise TypeError
+    return Model(model.id, 0, 0, "", created_s=int(model.created or 0), owned_by=str(model.owned_by or ""))
 
 
 async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerator[Chunk]:

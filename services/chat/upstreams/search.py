@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.chat.domain import Message, Model, Options
-from services.chat.errors import UpstreamError
+from services.chat.errors import ModelDownError, UpstreamError
 from services.chat.upstreams.accounts import Key
 from services.chat.upstreams.failures import CallFailedError, Kind, busy
 from services.runtime.errors import ServiceError
@@ -24,6 +24,7 @@ class Search:
     waits_s: list[float] = field(default_factory=list)
     failure: CallFailedError | None = None
     failed_at: Key | None = None
+    down: ModelDownError | None = None
     repeated: bool = False
     won: bool = False
 
@@ -31,6 +32,8 @@ class Search:
         """A call failed."""
         self.asking.discard(key)
         self.failure, self.failed_at = failure, key
+        if isinstance(failure.error, ModelDownError):
+            self.down = failure.error
         if failure.kind is Kind.BUSY:
             self.waits_s.append(failure.error.retry_after_s or 0.0)
 
@@ -41,7 +44,8 @@ class Search:
         if waits_s:
             return busy(max(1.0, min(waits_s)))
         if self.failure is not None:
-            return self.failure.error
+            # That one does not run the model says nothing about those who do, and are down.
+            return self.down or self.failure.error
         wait_s = max(1.0, min(key.circuit_s for key in self.keys))
         return UpstreamError("No provider of this model answers at present; ask again.", retry_after_s=wait_s)
 

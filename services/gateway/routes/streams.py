@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.gateway import queries
-from services.gateway.admission import Gate
+from services.gateway.admission import Gate, TurnSlots
 from services.gateway.body import read_raw, wrong
 from services.gateway.client_stream import ClientStream
 from services.gateway.clients.chat import ChatClient
@@ -20,9 +20,10 @@ from services.gateway.routes.json_response import json_response
 class ChatStreams:
     """An ASGI application of its own, as `ChatCompletions` is."""
 
-    def __init__(self, gate: Gate, chat: ChatClient, relay: Relay, *, heartbeat_s: float) -> None:
-        """Use these."""
+    def __init__(self, gate: Gate, slots: TurnSlots, chat: ChatClient, relay: Relay, *, heartbeat_s: float) -> None:
+        """Use these; the slots are not those of new turns, whose connection may be broken without our knowing yet."""
         self._gate = gate
+        self._slots = slots
         self._chat = chat
         self._relay = relay
         self._heartbeat_s = heartbeat_s
@@ -49,9 +50,9 @@ class ChatStreams:
         name_turn(scope, request_id)
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
         turn = self._chat.resumed(user_id, request_id, last.position if last else 0)
-        await client.finish(
-            await self._relay.stream(client, turn, scope, include_usage=options.include_usage, last=last)
-        )
+        with self._slots.occupy(user_id):
+            rest = await self._relay.stream(client, turn, scope, include_usage=options.include_usage, last=last)
+        await client.finish(rest)
 
     async def _stop(self, user_id: str, request_id: str) -> Response:
         """Stop the turn."""

@@ -107,6 +107,7 @@ async def test_bad_input_names_what_is_wrong(
         (QUESTION | {"parent_id": "2"}, "after_number", 2),
         (QUESTION | {"parent_id": "0"}, "after_number", 0),
         ({"regenerate_id": "4"}, "regenerate_number", 4),
+        ({"regenerate_id": "4", "messages": [{"role": "system", "content": "简短"}]}, "regenerate_number", 4),
         ({"continue_id": "4"}, "continue_number", 4),
     ],
 )

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from services.chat.domain import (
     AnswerState,
@@ -188,13 +189,23 @@ async def test_an_unknown_model_is_refused_before_anything_happens() -> None:
 
 async def test_a_regenerated_answer_is_asked_for_with_the_remembered_question_and_stored_alone() -> None:
     scene = Scene([chunk("better"), STOP])
-    question = Message(Role.USER, "ping")
+    question = Message(Role.USER, "ping", number=1)
     scene.memory.recollection = Recollection((), asked=(question,), parent=1, version=2)
     regenerate = replace(HELLO, messages=(), conversation_id="c1", place=Place(Where.REGENERATE, 2))
     end = completed(await scene.ask(regenerate))
     assert [message.content for message in scene.upstream.prompts[-1]] == ["ping"]
     assert [message.content for message in scene.memory.remembered[0].messages] == ["better"]
     assert end.question_number == 1
+
+
+async def test_who_asks_again_may_say_again_what_the_system_says() -> None:
+    scene = Scene([chunk("better"), STOP])
+    scene.memory.recollection = Recollection((), asked=(Message(Role.USER, "ping"),), parent=1, version=2)
+    persona = Message(Role.SYSTEM, "be kind")
+    regenerate = replace(HELLO, messages=(persona,), conversation_id="c1", place=Place(Where.REGENERATE, 2))
+    await scene.ask(regenerate)
+    assert [message.content for message in scene.upstream.prompts[-1]] == ["be kind", "ping"]
+    assert [message.content for message in scene.memory.remembered[0].messages] == ["better"]
 
 
 async def test_a_regenerated_answer_to_what_is_refused_by_now_is_refused() -> None:
@@ -213,6 +224,71 @@ async def test_an_answer_is_continued_by_asking_for_more_of_it_and_the_asking_is
     assert [message.content for message in scene.memory.remembered[0].messages] == [" and so on"]
 
 
+async def test_what_is_gone_on_with_is_sent_whatever_else_must_go() -> None:
+    scene = Scene([chunk(" and so on"), STOP])
+    room = MODEL.context_tokens - 200
+    known = tuple(
+        Message(role, letter * length, number=number)
+        for number, (role, letter, length) in enumerate(
+            [
+                (Role.USER, "a", 50),
+                (Role.ASSISTANT, "b", 50),
+                (Role.USER, "c", room // 2),
+                (Role.ASSISTANT, "d", room // 2),
+            ],
+            start=1,
+        )
+    )
+    scene.memory.recollection = Recollection(known, parent=4, version=4)
+    end = completed(await scene.ask(replace(HELLO, messages=(), conversation_id="c1", place=Place(Where.CONTINUE, 4))))
+    assert [message.content[0] for message in scene.upstream.prompts[-1][:-1]] == ["c", "d"]
+    assert end.question_number == 3
+
+
+async def test_a_turn_that_is_stopped_while_it_is_being_closed_is_whole() -> None:
+    scene = Scene([chunk("whole"), STOP])
+    settle, closing = scene.wallet.settle, asyncio.Event()
+
+    async def slowly(bill: Bill) -> int:
+        closing.set()
+        await asyncio.sleep(0.05)
+        return await settle(bill)
+
+    scene.wallet.settle = slowly  # type: ignore[method-assign]  # slow
+    turn = scene.begin()
+    await closing.wait()
+    turn.cancel()
+    end = completed(await turn)
+    assert (end.finish_reason, scene.said) == (FinishReason.STOP, "whole")
+    assert scene.memory.remembered[0].state is AnswerState.COMPLETE
+
+
+async def test_a_call_of_a_tool_that_broke_off_is_not_remembered() -> None:
+    scene = Scene(
+        [
+            chunk("let me see "),
+            Chunk((Piece('{"ci', Channel.TOOL_CALL, ToolCall(0, "call_1", "weather")),)),
+            UpstreamError("x"),
+        ]
+    )
+    await scene.run(conversation_id="c1")
+    answer = scene.memory.remembered[0].messages[-1]
+    assert (answer.content, answer.json) == ("let me see ", "")
+
+
+async def test_a_memory_that_fails_is_told_to_the_owner_and_not_to_the_user() -> None:
+    scene = Scene([chunk("fine"), STOP])
+
+    async def fail(*_: object) -> int:
+        raise ValueError("a defect")
+
+    scene.memory.remember = fail  # type: ignore[method-assign,assignment]  # broken
+    with structlog.testing.capture_logs() as logs:
+        end = completed(await scene.run(conversation_id="c1"))
+    assert (end.finish_reason, end.answer_number) == (FinishReason.STOP, 0)
+    assert [entry["event"] for entry in logs] == ["turn not remembered"]
+
+
 async def test_an_answer_and_what_continued_it_reach_the_model_as_one() -> None:
     scene = Scene([chunk("ok"), STOP])
     known = (Message(Role.USER, "ping"), Message(Role.ASSISTANT, "po"), Message(Role.ASSISTANT, "ng"))
@@ -228,6 +304,7 @@ async def test_another_model_takes_over_when_the_one_asked_is_down_and_has_its_o
     scene = Scene([error, chunk("here"), STOP], models=[HOPEFUL, SPARE])
     events = await scene.run(model=HOPEFUL.id)
     assert [event.model for event in events if isinstance(event, Started)] == [HOPEFUL.id, SPARE.id]
+    assert [event.attempt for event in events if isinstance(event, Started)] == [0, 1]
     assert (said(events), scene.upstream.models) == ("here", [HOPEFUL.id, SPARE.id])
     assert scene.wallet.verbs == ["reserve", "release", "reserve", "settle"]
     assert scene.wallet.bills[:3] == ["req_1", "req_1", "req_1-1"]

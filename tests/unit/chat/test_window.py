@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.chat.domain import Message, Model, Role
 from services.chat.errors import ContextTooLongError
-from services.chat.window import OUTPUT_TOKENS_MIN, Prompt, demand_countable, fit, is_long, weigh, weigh_extra
+from services.chat.window import OUTPUT_TOKENS_MIN, Prompt, answered, demand_countable, fit, is_long, weigh, weigh_extra
 from services.runtime.errors import InvalidRequestError
 
 FRAME = 4
@@ -218,9 +218,32 @@ def test_what_reaches_the_prompt_of_further_parameters_is_counted_and_nothing_el
 
 def test_only_what_is_not_counted_yet_makes_a_prompt_long() -> None:
     long = Message(Role.USER, "字" * 20_001)
-    assert is_long([long], model(1000))
-    assert not is_long([replace(long, tokens=1, encoding="e")], model(1000))
-    assert not is_long([Message(Role.USER, "字" * 20_000)], model(1000))
+    assert is_long([long], "", model(1000))
+    assert not is_long([replace(long, tokens=1, encoding="e")], "", model(1000))
+    assert not is_long([Message(Role.USER, "字" * 20_000)], "", model(1000))
+    assert is_long([], "x" * 20_001, model(1000))
+
+
+def called(*ids: str, content: str = "") -> Message:
+    calls = [{"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in ids]
+    whole = {"role": "assistant", "content": content or None, "tool_calls": calls}
+    return Message(Role.ASSISTANT, content, json=msgspec.json.encode(whole).decode(), number=1)
+
+
+def result(call: str) -> Message:
+    return Message(Role.TOOL, "x", json=f'{{"role":"tool","tool_call_id":"{call}","content":"x"}}')
+
+
+def test_remembered_calls_without_their_results_are_left_out() -> None:
+    question = Message(Role.USER, "q", number=1)
+    finished = [question, called("a", "b"), result("a"), result("b")]
+    assert answered([*finished, question]) == (*finished, question)
+    assert answered([question, called("a"), question]) == (question, question)
+    spoken = called("a", content="wait")
+    assert answered([question, spoken, question]) == (question, replace(spoken, json=""), question)
+    # What the caller sends now is the caller's.
+    sent = replace(called("a"), number=0)
+    assert answered([question, sent]) == (question, sent)
 
 
 def test_what_is_far_too_long_is_refused_before_it_is_counted() -> None:

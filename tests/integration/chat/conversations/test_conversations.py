@@ -16,7 +16,7 @@ from services.chat.conversations.memory import StoredMemory
 from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import ConversationNotFoundError, RequestConflictError
-from services.chat.ports import Remembering
+from services.chat.ports import Recollection, Remembering
 from services.runtime.errors import InvalidRequestError
 from services.runtime.postgres import postgres_pool
 from tests.integration.chat.conversations.conftest import MIGRATIONS
@@ -137,6 +137,23 @@ async def test_messages_are_listed_by_number_with_what_each_follows(rpcs: Any, m
         "m-1",
     )
     assert found[0].state == chat_pb2.ANSWER_STATE_UNSPECIFIED
+
+
+async def test_a_page_of_large_messages_ends_early_and_the_next_goes_on(rpcs: Any, memory: StoredMemory) -> None:
+    known, large = Recollection(), Message(Role.USER, "字" * 300_000)
+    for _ in range(6):
+        new = Remembering("r", Place(), known, (large, Message(Role.ASSISTANT, "好")), AnswerState.COMPLETE, "m")
+        await memory.remember("u", "large", new)
+    numbers: list[list[int]] = []
+    token = ""
+    while token or not numbers:
+        request = chat_pb2.ListMessagesRequest(user_id="u", conversation_id="large", page_size=20, page_token=token)
+        page = await rpcs.ListMessages(request, None)
+        assert page.ByteSize() < 4_000_000
+        numbers.append([message.number for message in page.messages])
+        token = page.next_page_token
+    assert [number for page in numbers for number in page] == list(range(1, 13))
+    assert len(numbers) > 1
 
 
 async def test_nobody_reads_lists_renames_or_deletes_what_is_anothers(rpcs: Any, memory: StoredMemory) -> None:

@@ -6,6 +6,8 @@ import random
 import asyncpg
 import pytest
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from sandbox.ports import free_ports
 from services.chat.conversations.conversations import Conversations
@@ -14,6 +16,7 @@ from services.chat.conversations.memory import StoredMemory
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import ConversationNotFoundError, MessageNotFoundError
 from services.chat.ports import Recollection, Remembering
+from services.runtime.errors import UnavailableError
 
 NEWEST = Place()
 
@@ -62,7 +65,8 @@ async def test_a_conversation_that_does_not_exist_yet_is_empty_and_has_no_messag
     assert await memory.recall("u", "new", NEWEST) == Recollection()
     assert await memory.recall("u", "new", Place(Where.AFTER, 0)) == Recollection()
     for where in (Where.AFTER, Where.REGENERATE, Where.CONTINUE):
-        with pytest.raises(MessageNotFoundError):
+        # As of somebody else's, so that nobody can tell the two apart.
+        with pytest.raises(ConversationNotFoundError):
             await memory.recall("u", "new", Place(where, 1))
 
 
@@ -210,13 +214,34 @@ async def test_a_deleted_conversation_stays_deleted_also_for_a_turn_that_ends_la
         await memory.remember("u", "c", new)
 
 
+async def test_a_copy_that_is_put_after_the_conversation_was_deleted_is_not_read(
+    memory: StoredMemory, conversations: Conversations, hot: HotWindows
+) -> None:
+    await turn(memory, "一", "二")
+    await conversations.delete("u", "c")
+    await hot.put("c", 4, window("一", "二", "三", "四"))
+    with pytest.raises(ConversationNotFoundError):
+        await memory.recall("u", "c", NEWEST)
+
+
+async def test_while_redis_is_away_nothing_is_deleted_that_could_come_back(
+    pool: "asyncpg.Pool[asyncpg.Record]", memory: StoredMemory
+) -> None:
+    await turn(memory, "一", "二")
+    nowhere = redis.asyncio.Redis(port=free_ports(1)[0], retry=Retry(NoBackoff(), 0))
+    with pytest.raises(UnavailableError):
+        await Conversations(pool, HotWindows(nowhere, ttl_s=60, tokens_max=1000)).delete("u", "c")
+    assert await recalled(memory) == ["一", "二"]
+    await nowhere.aclose()
+
+
 async def test_redis_that_holds_rubbish_or_is_gone_costs_nothing_but_time(
     pool: "asyncpg.Pool[asyncpg.Record]", memory: StoredMemory, client: redis.asyncio.Redis
 ) -> None:
     await turn(memory, "一", "二")
     await client.hset("{chat:hot}:c:c", mapping={"version": "9", "window": "rubbish"})
     assert await recalled(memory) == ["一", "二"]
-    nowhere = redis.asyncio.Redis(port=free_ports(1)[0])
+    nowhere = redis.asyncio.Redis(port=free_ports(1)[0], retry=Retry(NoBackoff(), 0))
     alone = StoredMemory(pool, HotWindows(nowhere, ttl_s=60, tokens_max=1000))
     await turn(alone, "三", "四")
     assert await recalled(alone) == ["一", "二", "三", "四"]

@@ -6,14 +6,16 @@ from contextlib import aclosing, suppress
 
 import pytest
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from sandbox.ports import free_ports
 from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, Piece, Started, Usage
-from services.chat.errors import TurnNotFoundError
+from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog, stream, turns
 from services.chat.streams.rescue import Rescue
-from services.runtime.errors import ServiceError, UnavailableError
+from services.runtime.errors import UnavailableError
 from services.runtime.redis import redis_client
 
 KEY = TurnKey("u", "r")
@@ -132,7 +134,7 @@ async def test_a_follower_elsewhere_is_known_while_it_looks(client: redis.asynci
 
 
 async def test_while_redis_is_away_turns_are_ours_unkept_and_nobody_waits_long() -> None:
-    away = redis.asyncio.Redis(port=free_ports(1)[0])
+    away = redis.asyncio.Redis(port=free_ports(1)[0], retry=Retry(NoBackoff(), 0))
     log = log_of(away)
     assert await log.claim(KEY, "f") == Claim(mine=True, kept=False)
     assert not await log.is_followed(KEY)
@@ -151,6 +153,8 @@ class Books:
     async def close(self, user_id: str, started: Started, text: str) -> None:
         if self.away:
             raise UnavailableError("billing is away")
+        if started.ledger_id == "settled":
+            raise RequestConflictError("it was settled with another figure")
         self.closed.append((user_id, started.ledger_id, text))
 
 
@@ -200,11 +204,26 @@ async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: re
     await asyncio.sleep(2.1)
     books.away = True
     living = rescue(client, "b", books, [])
-    with pytest.raises(ServiceError):
-        await living.beat()
+    await living.beat()
+    assert books.closed == []
     books.away = False
     await living.beat()
     assert books.closed == [("u", "r", "x")]
+
+
+async def test_a_turn_that_its_own_replica_had_settled_holds_up_no_other(client: redis.asyncio.Redis) -> None:
+    dead, books = log_of(client, "dead"), Books()
+    await rescue(client, "dead", books, []).beat()
+    for number, ledger_id in enumerate(["settled", "open", "settled", "open"]):
+        key = TurnKey("u", f"turn-{number}")
+        await dead.claim(key, "f")
+        write(dead, Started("", "m", ledger_id=ledger_id, input_tokens=7), delta("x"), key=key)
+    await dead.flush()
+    await asyncio.sleep(2.1)
+    await rescue(client, "b", books, []).beat()
+    assert books.closed == [("u", "open", "x")] * 2
+    assert await client.zscore("chat:replicas", "dead") is None
+    assert not await client.exists(turns("dead"))
 
 
 async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyncio.Redis) -> None:

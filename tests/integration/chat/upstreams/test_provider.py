@@ -4,13 +4,16 @@ import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import openai
 import pytest
+from aiohttp import web
 from opentelemetry import trace
 
 from bench.simulator_process import SimulatorProcess
+from sandbox.ports import free_ports
 from services.chat.domain import Channel, Chunk, FinishReason, Message, Model, Options, Piece, Role, ToolCall, Usage
 from services.chat.upstreams.failures import CallFailedError, Kind
 from services.chat.upstreams.provider import ProviderClient
@@ -42,6 +45,23 @@ async def connected(url: str, **settings: Any) -> AsyncIterator[ProviderClient]:
 async def provider(simulator: SimulatorProcess) -> AsyncIterator[ProviderClient]:
     async for provider in connected(simulator.url):
         yield provider
+
+
+@asynccontextmanager
+async def listing(body: str) -> AsyncIterator[str]:
+    """A provider that says this of its models."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="application/json")
+
+    application = web.Application()
+    application.router.add_get("/v1/models", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    port = free_ports(1)[0]
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}/v1"
+    await runner.cleanup()
 
 
 async def ask(provider: ProviderClient, *prompt: Message, options: Options | None = None) -> list[Chunk]:
@@ -197,6 +217,25 @@ async def test_a_provider_that_is_not_there_cannot_be_reached() -> None:
         with pytest.raises(CallFailedError) as asking:
             await ask(provider, user("hi"))
         assert (listing.value.kind, asking.value.kind) == (Kind.CONNECTION, Kind.CONNECTION)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"data":[{"id":', "null", "[]", '"x"', '{"data":[{"id":null}]}', '{"data":[{"id":"m","created":"soon"}]}'],
+)
+async def test_a_list_that_is_none_is_a_provider_that_is_broken(body: str) -> None:
+    async with listing(body) as url:
+        async for provider in connected(url):
+            with pytest.raises(CallFailedError) as caught:
+                await provider.list_models()
+            assert caught.value.kind is Kind.BROKEN
+
+
+async def test_a_list_is_read_as_loosely_as_providers_write_it() -> None:
+    async with listing('{"data":[{"id":"m","created":1700000000.0},{"id":"n"}]}') as url:
+        async for provider in connected(url):
+            models = [(model.id, model.created_s) for model in await provider.list_models()]
+    assert models == [("m", 1_700_000_000), ("n", 0)]
 
 
 async def test_leaving_the_answer_cancels_it_at_the_provider(

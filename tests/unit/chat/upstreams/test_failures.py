@@ -23,6 +23,7 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         ("soon", None),
         ("-3", None),
         ("²", None),
+        ("Jan 99999999999 00:00:00 +0000 1", None),
     ],
 )
 def test_a_time_to_wait_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
@@ -58,4 +59,5 @@ def test_a_key_rests_as_long_as_the_provider_says_within_reason() -> None:
     assert refused(429, None, "", "m").pause_s == 0
     assert refused(429, None, "", "m").error.retry_after_s == 2
     assert refused(503, None, "7", "m").pause_s == 7
+    assert refused(503, None, "600", "m").pause_s == 30
     assert refused(500, None, "", "m").pause_s == 0

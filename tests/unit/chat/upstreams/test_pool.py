@@ -124,6 +124,15 @@ async def test_another_key_helps_against_limits_and_another_provider_against_fau
     assert (await ask(scene.pool()), first.asked) == (then, 1)
 
 
+async def test_that_one_does_not_run_the_model_hides_no_outage_of_another() -> None:
+    for first, second in ((SERVER, NO_MODEL), (NO_MODEL, SERVER)):
+        scene = Scene()
+        pool, a, b = two(scene)
+        a.fails, b.fails = first, second
+        with pytest.raises(UpstreamError):
+            await ask(pool)
+
+
 async def test_every_key_is_tried_before_a_fallback_and_a_fallback_before_giving_up() -> None:
     scene = Scene()
     clients = [ScriptedClient(name) for name in ("甲一", "甲二", "乙")]

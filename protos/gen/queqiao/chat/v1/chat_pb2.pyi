@@ -191,8 +191,9 @@ class StreamTurnRequest(_message.Message):
     """Whether a cancelled call stops the turn at once instead of letting it go on for a while."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
-        """The new messages, oldest first; 1 to 256, none with `regenerate_number` or `continue_number`. With a conversation
-        they follow what it remembers.
+        """The new messages, oldest first; 1 to 256. With a conversation they follow what it remembers. Messages of the system
+        are never remembered: whoever wants them sends them with every turn. With `regenerate_number` or `continue_number`
+        there are 0 to 256, of the system alone.
         """
 
     @_builtins.property
