@@ -18,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench import ledger, lexicon, machine, moderation, report
+from bench import ledger, lexicon, machine, moderation, report, targets
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -107,6 +107,7 @@ async def run(scale: Scale, users: int) -> bool:
     written = await ledger.measure(_STATE, scale.ledger, progress=_say)
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
+    print("\n" + targets.render(results, baselines))
     print("\n" + ledger.render(written))
     searched = await asyncio.to_thread(lexicon.measure)
     print("\n" + lexicon.render(searched))

@@ -1,7 +1,6 @@
 """The whole mesh: the outside, then the four services, each a process of its own."""
 
 import asyncio
-import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from sandbox.ports import HOST, cannot_listen, free_ports
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
+from sandbox.variables import NEEDS, REFERENCE, SHARED
 
 ResultT = TypeVar("ResultT")
 
@@ -33,78 +33,6 @@ _OUTSIDE: dict[str, parts.Start] = {
 
 # What listens on a port that nobody chose.
 _INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f"{name} metrics" for name in _LAYERS))
-
-# Which variables each service is given, of the outside and of its own options; a secret goes only where it is used.
-_NEEDS = {
-    "billing": (
-        "DATABASE_URL",
-        "TRIAL_CREDIT_MICROS",
-        "EXCHANGE_RATE_URL",
-        "EXCHANGE_RATE_REFRESH_S",
-        "EXCHANGE_RATE_STALE_AFTER_S",
-        "VERIFY_EVERY_S",
-        "ORDER_TTL_S",
-        "PAYMENT_NOTIFY_BASE_URL",
-        "WECHAT_API_BASE_URL",
-        "WECHAT_APPID",
-        "WECHAT_SECRET",
-        *parts.PAYMENT_VARIABLES,
-    ),
-    "moderation": (
-        "DATABASE_URL",
-        "REDIS_URL",
-        "LEXICON_PATH",
-        "POLICY_FILE",
-        "WECHAT_API_BASE_URL",
-        "WECHAT_APPID",
-        "WECHAT_SECRET",
-        "OPENAI_MODERATION_BASE_URL",
-        "OPENAI_MODERATION_API_KEY",
-        "AUDIT_KEEP_DAYS",
-        "AUDIT_KEEP_TEXTS",
-        "AUDIT_SECRET",
-    ),
-    "chat": (
-        "DATABASE_URL",
-        "REDIS_URL",
-        "OPENAI_BASE_URL",
-        "OPENAI_API_KEY",
-        "MODERATION_TARGET",
-        "BILLING_TARGET",
-        "MODELS_FILE",
-        "UPSTREAMS_FILE",
-        "TURN_TIMEOUT_S",
-        "DISCONNECT_GRACE_S",
-        "STREAM_TTL_S",
-        "ANSWER_CACHE_TTL_S",
-        "ANSWER_CACHE_CHARGE",
-        "SUMMARIES",
-        "UPSTREAM_SILENCE_TIMEOUT_S",
-    ),
-    "gateway": (
-        "DATABASE_URL",
-        "REDIS_URL",
-        "WECHAT_API_BASE_URL",
-        "WECHAT_APPID",
-        "WECHAT_SECRET",
-        "CHAT_TARGET",
-        "BILLING_TARGET",
-        "MODERATION_TARGET",
-        "SESSION_SECRET",
-        "RATE_LIMIT_PER_MINUTE",
-        "CONCURRENT_TURNS_MAX",
-        "BODY_BYTES_MAX",
-        "TURN_TIMEOUT_S",
-        "TRUSTED_PROXIES",
-        "CALLBACKS_MAX",
-    ),
-}
-
-# Where a file of providers names a variable.
-_REFERENCE = re.compile(r'"env:([A-Za-z_][A-Za-z0-9_]*)"')
-
-# Every service is given these.
-_SHARED = ("LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DRAIN_S")
 
 # How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
 _DRAIN_S = "3"
@@ -255,7 +183,7 @@ class Mesh:
 
     def _service_env(self, name: str) -> dict[str, str]:
         known = {**self._given, **self.env}
-        needs = (*_NEEDS[name], *_SHARED, *(self._upstream_variables() if name == "chat" else ()))
+        needs = (*NEEDS[name], *SHARED, *(self._upstream_variables() if name == "chat" else ()))
         env = minimal_env() | {key: known[key] for key in needs if known.get(key)}
         env.setdefault("DRAIN_S", _DRAIN_S)
         env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
@@ -266,7 +194,7 @@ class Mesh:
     def _upstream_variables(self) -> Sequence[str]:
         """The variables that `UPSTREAMS_FILE` refers to; whether it makes sense is for the service to say."""
         file = Path(self._given.get("UPSTREAMS_FILE", ""))
-        return _REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else ()
+        return REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else ()
 
     async def _developer_key(self) -> str:
         """The key of earlier runs while it works, else a new one with credit."""

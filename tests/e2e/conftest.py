@@ -29,6 +29,8 @@ UPSTREAMS = """
 name = "simulator"
 base_url = "env:OPENAI_BASE_URL"
 keys = ["env:OPENAI_API_KEY"]
+first_token_timeout_s = 4
+silence_timeout_s = 4
 
 [breaker]
 failures = 1000

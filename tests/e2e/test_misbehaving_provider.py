@@ -60,6 +60,22 @@ async def test_what_breaks_off_is_an_error_after_the_text_that_came_and_is_paid_
     assert 0 < before - await user.settled_balance() < 10_000
 
 
+async def test_a_stall_within_an_answer_is_a_timeout_after_the_text_that_came_and_is_paid_for_so_far(
+    user: User,
+) -> None:
+    before = await user.settled_balance()
+    text, error, done = await ask(user, "stall_after=2 interval_ms=20")
+    assert (text, (error or {}).get("code"), done) == ("喜鹊搭起", "upstream_timeout", False)
+    assert 0 < before - await user.settled_balance() < 10_000
+
+
+async def test_a_first_word_that_does_not_come_is_a_timeout_and_costs_nothing(user: User) -> None:
+    before = await user.settled_balance()
+    async with user.ask("[[sim first_ms=30000]]") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (504, "upstream_timeout")
+    assert await user.settled_balance() == before
+
+
 async def test_a_cut_in_the_middle_of_a_character_shows_no_half_of_it(user: User) -> None:
     text, error, _ = await ask(user, "cut_after=2 torn interval_ms=20")
     assert text == "喜鹊搭起"
@@ -68,7 +84,12 @@ async def test_a_cut_in_the_middle_of_a_character_shows_no_half_of_it(user: User
 
 @pytest.mark.parametrize(
     ("directive", "status", "retry_after"),
-    [("status=429", 503, "2"), ("status=429 retry_after=1", 503, "1"), ("status=503", 502, "1")],
+    [
+        ("status=429", 503, "2"),
+        ("status=429 retry_after=1", 503, "1"),
+        ("status=503", 502, "1"),
+        ("status=500", 502, "1"),
+    ],
 )
 async def test_a_provider_that_refuses_costs_nothing_and_says_when_to_come_back(
     user: User, directive: str, status: int, retry_after: str

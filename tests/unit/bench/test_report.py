@@ -1,9 +1,11 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from bench import targets
 from bench.machine import CpuClock, describe, usage
 from bench.report import added_ms, render
 from bench.runner import Measured, Runner, Side, Window, WindowError
@@ -45,6 +47,24 @@ def test_the_tables_show_speed_cost_and_what_went_wrong() -> None:
     assert "DISTURBED" in tables
     cost = next(line for line in tables.splitlines() if line.startswith("mesh realistic 25/s") and "4.00" in line)
     assert cost.split()[-1] == "3.50"  # gateway and chat; what is not ours is not in the sum
+
+
+def lines(results: list[Measured], baselines: dict[str, Measured]) -> dict[str, str]:
+    """Each figure's line, its cells in one space."""
+    return {line.split("  ")[0]: " ".join(line.split()) for line in targets.render(results, baselines).splitlines()}
+
+
+def test_what_was_measured_stands_beside_what_is_wanted() -> None:
+    baseline = measured(direct=True, first=FIRST)
+    fine = measured(direct=False, first={name: value + 20 for name, value in FIRST.items()})
+    slow = replace(
+        measured(direct=False, first={name: value + 80 for name, value in FIRST.items()}),
+        window=Window("realistic", direct=False, seconds=8, qps=400),
+    )
+    found = lines([baseline, fine, slow], {"realistic": baseline})
+    assert found["realistic chats a second, + 50 ms at most"].endswith(" 25 ≥ 200 ≥ 400 MISSED")
+    assert found["CPU-ms of a realistic chat, all services"].endswith(" 3.5 ≤ 8 ≤ 4 as wanted")
+    assert found["answers of the cache (hits), QPS"].endswith(" - ≥ 3000 ≥ 20000 not measured")
 
 
 def test_stolen_time_is_a_share_of_all_time() -> None:
