@@ -265,7 +265,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     """Event: the turn is admitted and the model is asked.
 
     It happens again, with another `attempt`, when another model takes over. `ledger_id` and `input_tokens` let another
-    process close the turn, should this one die.
+    process close the turn, should this one die. `created_s` is in seconds since 1970 UTC.
     """
 
     conversation_id: str
@@ -274,6 +274,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     ledger_id: str = ""
     input_tokens: int = 0
     attempt: int = 0
+    created_s: int = 0
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):

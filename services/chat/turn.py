@@ -1,7 +1,8 @@
 """One turn: the path that everything serves. Pure: what it needs from the outside comes through ports."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -74,8 +75,9 @@ class Turns:
         pace: Pace,
         background: Background,
         metrics: ReviewMetrics,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the ports."""
+        """Take the ports; `clock` answers seconds since 1970 UTC."""
         self._models = models
         self._memory = memory
         self._moderation = moderation
@@ -87,6 +89,7 @@ class Turns:
         self._pace = pace
         self._background = background
         self._metrics = metrics
+        self._clock = clock
 
     async def run(self, question: Question, show: Show) -> None:
         """Answer a question; the last event is `Completed` or `Failed`, and then the turn is paid for.
@@ -174,7 +177,7 @@ class Turns:
             await self._reserve(attempt, answering.source)
             outcome = Outcome.CANCELLED
             try:
-                show(_started(attempt, answering.source), 0)
+                show(self._started(attempt, answering.source), 0)
                 async with aclosing(reviewing.shown(self._released(attempt, answering.call))) as texts:
                     async for text in texts:
                         for piece, position in draft.show(text):
@@ -191,6 +194,18 @@ class Turns:
             # Whatever happened, and even if nobody waits any more, the reservation is closed.
             closing = self._background.start(self._closing.close(attempt, answering, outcome))
             return _Ending(outcome, await _undisturbed(closing), error)
+
+    def _started(self, attempt: Attempt, source: Source) -> Started:
+        question = attempt.question
+        return Started(
+            question.conversation_id,
+            attempt.model.id,
+            source,
+            question.ledger_id,
+            attempt.prompt.input_tokens,
+            question.attempt,
+            int(self._clock()),
+        )
 
     async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
         """What the lexicon lets pass of the answer, as it is written."""
@@ -249,18 +264,6 @@ class Turns:
         # Often there is nothing to give back; what cannot be given back now expires.
         with suppress(ServiceError):
             await self._wallet.release(question.user_id, question.ledger_id)
-
-
-def _started(attempt: Attempt, source: Source) -> Started:
-    question = attempt.question
-    return Started(
-        question.conversation_id,
-        attempt.model.id,
-        source,
-        question.ledger_id,
-        attempt.prompt.input_tokens,
-        question.attempt,
-    )
 
 
 def _last(attempt: Attempt, ending: _Ending) -> Event:

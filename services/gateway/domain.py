@@ -96,13 +96,15 @@ class Asker:
 class Started:
     """Event: the turn was admitted and the model has been asked; again when another model takes over.
 
-    `cached` when the answer was given before, `replayed` when an earlier request began the turn.
+    `cached` when the answer was given before, `replayed` when an earlier request began the turn, which was at
+    `created_s` seconds since 1970 UTC.
     """
 
     conversation_id: str
     model: str
     cached: bool = False
     replayed: bool = False
+    created_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A turn's events, passed on to one client as they come."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
@@ -31,10 +31,9 @@ log = structlog.get_logger()
 class Relay:
     """Passes turns on."""
 
-    def __init__(self, metrics: GatewayMetrics, clock: Callable[[], float] = time.time) -> None:
-        """Measure; `clock` answers seconds since 1970 UTC."""
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        """Measure."""
         self._metrics = metrics
-        self._clock = clock
 
     async def whole(self, client: ClientStream, turn: Turn, request_id: str) -> bytes:
         """Collect the answer; answers the body that is to be sent."""
@@ -49,7 +48,7 @@ class Relay:
                 else:
                     completed = event
         answer = completions.completion(
-            request_id, model, int(self._clock()), deltas, completed, conversation_id=started.conversation_id
+            request_id, model, started.created_s, deltas, completed, conversation_id=started.conversation_id
         )
         await client.start(
             {
@@ -77,7 +76,7 @@ class Relay:
                 writer = ChunkWriter(
                     scope["state"]["request_id"],
                     started.model,
-                    int(self._clock()),
+                    started.created_s,
                     include_usage=include_usage,
                     conversation_id=started.conversation_id,
                 )

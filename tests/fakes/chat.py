@@ -62,7 +62,11 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         position = 0
         yield chat_pb2.StreamTurnResponse(
             started=chat_pb2.TurnStarted(
-                conversation_id=conversation_id, model=model or MODEL, cached=self.cached, replayed=self.replayed
+                conversation_id=conversation_id,
+                model=model or MODEL,
+                cached=self.cached,
+                replayed=self.replayed,
+                created_s=1_700_000_000,
             )
         )
         for step in self.script:

@@ -36,6 +36,9 @@ from tests.fakes.turn_ports import (
     WordModeration,
 )
 
+# When all turns begin.
+NOW_S = 1_700_000_000
+
 HELLO = Question("req_1", "usr_1", "", "", (Message(Role.USER, "hello"),), Options())
 
 
@@ -104,6 +107,7 @@ class Scene:
             pace=Pace(),
             background=self.background,
             metrics=self.waits,
+            clock=lambda: NOW_S + 0.5,
         )
 
     def show(self, event: Event, position: int) -> None:

@@ -29,6 +29,7 @@ def response(entry: Entry, *, replayed: bool) -> chat_pb2.StreamTurnResponse:
                 model=event.model,
                 cached=event.source is Source.CACHE,
                 replayed=replayed,
+                created_s=event.created_s,
             )
             return chat_pb2.StreamTurnResponse(started=started, position=entry.position)
         case Delta():

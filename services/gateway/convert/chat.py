@@ -79,7 +79,7 @@ def event(response: chat_pb2.StreamTurnResponse) -> Event | None:
             return _delta(response.delta, response.position)
         case "started":
             started = response.started
-            return Started(started.conversation_id, started.model, started.cached, started.replayed)
+            return Started(started.conversation_id, started.model, started.cached, started.replayed, started.created_s)
         case "completed":
             done = response.completed
             return Completed(

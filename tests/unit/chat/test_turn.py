@@ -27,7 +27,7 @@ from services.chat.errors import UpstreamBusyError, UpstreamError, UpstreamTimeo
 from services.chat.ports import Bill, Recollection
 from services.runtime.errors import ServiceError
 from tests.fakes.turn_ports import MODEL, chunk
-from tests.fakes.turn_scene import HELLO, Scene, completed, failed, said
+from tests.fakes.turn_scene import HELLO, NOW_S, Scene, completed, failed, said
 
 STOP = Chunk(finish_reason=FinishReason.STOP)
 SPARE = replace(MODEL, id="spare-model")
@@ -37,7 +37,7 @@ HOPEFUL = replace(MODEL, id="hopeful-model", fallback=SPARE.id)
 async def test_an_answer_is_streamed_settled_and_completed_with_the_providers_usage() -> None:
     scene = Scene([chunk("good "), chunk("day"), STOP, Chunk(usage=Usage(input=8, output=2))])
     events = await scene.run()
-    assert events[0] == Started("", MODEL.id, ledger_id="req_1", input_tokens=11)
+    assert events[0] == Started("", MODEL.id, ledger_id="req_1", input_tokens=11, created_s=NOW_S)
     assert said(events) == "good day"
     assert events[-1] == Completed(FinishReason.STOP, Usage(input=8, output=2), 10, "req_1")
     assert scene.wallet.happened == [("reserve", 11, 100), ("settle", 8, 2, Outcome.COMPLETED)]

@@ -393,6 +393,7 @@ class TurnStarted(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    CREATED_S_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation that this turn extends; empty when it has no memory."""
     model: _builtins.str
@@ -401,6 +402,8 @@ class TurnStarted(_message.Message):
     """Whether the answer is one that was given before, or is just being given, to the same question."""
     replayed: _builtins.bool
     """Whether the turn had been begun by an earlier call with the same request_id."""
+    created_s: _builtins.int
+    """When the turn began, in seconds since 1970 UTC; the same whenever the turn is resumed or replayed."""
     def __init__(
         self,
         *,
@@ -408,10 +411,11 @@ class TurnStarted(_message.Message):
         model: _builtins.str = ...,
         cached: _builtins.bool = ...,
         replayed: _builtins.bool = ...,
+        created_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "conversation_id", b"conversation_id", "model", b"model", "replayed", b"replayed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "conversation_id", b"conversation_id", "created_s", b"created_s", "model", b"model", "replayed", b"replayed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
