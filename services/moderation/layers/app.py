@@ -13,7 +13,7 @@ from services.moderation.layers.guarded import GuardedLayer
 from services.moderation.layers.metrics import LayerMetrics
 from services.moderation.layers.openai import OpenAILayer
 from services.moderation.layers.panel import Panel
-from services.moderation.layers.policy import OpenAIPolicy, Policy, WeChatPolicy, settings_version
+from services.moderation.layers.policy import LayerPolicy, OpenAIPolicy, Policy, WeChatPolicy, settings_version
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.tokens import AccessTokens
 from services.moderation.layers.wechat import WeChatLayer
@@ -38,17 +38,17 @@ def panel(
         remote[Layer.OPENAI] = _openai(stack, settings, policy.openai)
     guarded = {
         layer: GuardedLayer(
-            layer,
-            each,
-            policy.of(layer),
-            cache=VerdictCache(
-                redis, layer, settings_version=settings_version(policy.of(layer)), ttl_s=policy.of(layer).cache_ttl_s
-            ),
-            metrics=metrics,
+            layer, each, policy.of(layer), cache=_verdicts(stack, layer, policy.of(layer), redis), metrics=metrics
         )
         for layer, each in remote.items()
     }
     return Panel(guarded, policy, metrics)
+
+
+def _verdicts(stack: AsyncExitStack, layer: Layer, policy: LayerPolicy, redis: Redis) -> VerdictCache:
+    cache = VerdictCache(redis, layer, settings_version=settings_version(policy), ttl_s=policy.cache_ttl_s)
+    stack.push_async_callback(cache.aclose)
+    return cache
 
 
 def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatPolicy, redis: Redis) -> WeChatLayer:
@@ -65,7 +65,9 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
         per_day=policy.per_day,
         share_without_redis=policy.share_without_redis,
     )
-    return WeChatLayer(line, AccessTokens(redis, line, account), quota, policy)
+    tokens = AccessTokens(redis, line, account)
+    stack.push_async_callback(tokens.aclose)
+    return WeChatLayer(line, tokens, quota, policy)
 
 
 def _openai(stack: AsyncExitStack, settings: ModerationSettings, policy: OpenAIPolicy) -> OpenAILayer:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -32,13 +32,18 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def guard(redis: Redis, registry: CollectorRegistry) -> Guard:
+async def guard(redis: Redis, registry: CollectorRegistry) -> AsyncIterator[Guard]:
+    caches = []
+
     def build(remote: ScriptedLayer, **policy: float) -> GuardedLayer:
         cache = VerdictCache(redis, Layer.WECHAT, settings_version="v", ttl_s=60)
+        caches.append(cache)
         settings = WeChatPolicy(**policy)  # type: ignore[arg-type]  # numbers of either kind
         return GuardedLayer(Layer.WECHAT, remote, settings, cache=cache, metrics=LayerMetrics(registry))
 
-    return build
+    yield build
+    for cache in caches:
+        await cache.aclose()
 
 
 async def why(layer: GuardedLayer, text: str = "一句话") -> str:

@@ -28,16 +28,18 @@ Build = Callable[[WeChatPolicy], WeChatLayer]
 async def build(redis: Redis, wechat: WeChatPlatform) -> AsyncIterator[Build]:
     """Builds layers of a policy."""
     account = WeChatAccount(wechat.url, "wx1", "the-secret-of-the-mini-program-1")
-    lines = []
+    opened = []
 
     def layer(policy: WeChatPolicy) -> WeChatLayer:
         line = WeChatLine(account, threads_max=policy.concurrent_max, timeout_s=policy.timeout_s)
-        lines.append(line)
+        tokens = AccessTokens(redis, line, account)
+        opened.append((tokens, line))
         quota = Quota(redis, "wx1", per_minute=policy.per_minute, per_day=policy.per_day, share_without_redis=0.1)
-        return WeChatLayer(line, AccessTokens(redis, line, account), quota, policy)
+        return WeChatLayer(line, tokens, quota, policy)
 
     yield layer
-    for line in lines:
+    for tokens, line in opened:
+        await tokens.aclose()
         line.close()
 
 
