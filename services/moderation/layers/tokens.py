@@ -89,6 +89,8 @@ class AccessTokens:
         self._refuse = redis.register_script(_REFUSE)
         self._clock = clock
         self._token: _Token | None = None
+        # As it was stored: it may still be there when the next one is looked for.
+        self._refused: bytes | None = None
         self._finding: asyncio.Task[_Token] | None = None
         self._alone_until = 0.0
 
@@ -112,6 +114,7 @@ class AccessTokens:
         if token is None or token.value != value:
             return
         self._token = None
+        self._refused = token.sealed
         log.warning("wechat refuses the access token")
         if self._clock() < self._alone_until:
             return
@@ -158,6 +161,8 @@ class AccessTokens:
             pipeline.get(self._key)
             pipeline.pttl(self._key)
             sealed, lasts_ms = await pipeline.execute()
+        if sealed == self._refused:
+            return None
         value = None if sealed is None else self._sealer.unseal(self._appid, sealed)
         if value is None or lasts_ms <= 0:
             return None

@@ -113,6 +113,17 @@ async def test_a_refused_token_is_dropped_for_all_replicas(
     assert wechat.fetched == {"ordinary": 2}
 
 
+async def test_a_refused_token_is_not_picked_up_again_while_redis_still_drops_it(
+    tokens: AccessTokens, redis: Redis, wechat: WeChatPlatform
+) -> None:
+    await tokens.get()
+    wechat.token = "token-2"
+    # What writes waits; what reads does not.
+    await redis.client_pause(100, all=False)
+    _, got = await asyncio.gather(tokens.refused("token-1"), tokens.get())
+    assert got == "token-2"
+
+
 async def test_a_newer_token_is_not_dropped_for_an_older_ones_refusal(
     redis: Redis, line: WeChatLine, wechat: WeChatPlatform
 ) -> None:
