@@ -5,6 +5,7 @@ was only slow finds its turns ended, and the ledger keeps whichever bill came fi
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -56,6 +57,7 @@ class Rescue:
         replica: str,
         stop: Callable[[TurnKey], None],
         dead_after_s: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process."""
         self._redis = redis
@@ -64,27 +66,46 @@ class Rescue:
         self._replica = replica
         self._stop = stop
         self._dead_after_s = dead_after_s
+        self._clock = clock
+        self._beaten_s = self._steady_since_s = clock()
         self._script = Path(__file__).with_name("beat.lua").read_text(encoding="utf-8")
 
     async def run(self) -> None:
-        """Beat again and again; run it as a task and cancel it."""
-        while True:
-            try:
-                await self.beat()
-            except (RedisError, OSError, ServiceError) as error:
-                log.warning("replica's heart does not beat", error=type(error).__name__)
-            await asyncio.sleep(_BEAT_S)
+        """Beat again and again, and bury beside that; run it as a task and cancel it."""
+        burying: asyncio.Task[None] | None = None
+        try:
+            while True:
+                try:
+                    dead = await self.beat()
+                except (RedisError, OSError) as error:
+                    log.warning("replica's heart does not beat", error=type(error).__name__)
+                else:
+                    # Whoever buries must not seem dead meanwhile.
+                    if dead and (burying is None or burying.done()):
+                        burying = asyncio.create_task(self._bury(dead))
+                await asyncio.sleep(_BEAT_S)
+        finally:
+            if burying is not None:
+                burying.cancel()
+                await asyncio.gather(burying, return_exceptions=True)
 
-    async def beat(self) -> None:
-        """Say that we live, stop what is to be stopped, close what others left behind."""
+    async def beat(self) -> list[str]:
+        """Say that we live, stop what is to be stopped, and answer who is dead.
+
+        Nobody is, for all we know, until we have beaten for as long as they would have been silent: when Redis was
+        away, no replica could say that it lives.
+        """
         reply = self._redis.eval(
             self._script, 2, _REPLICAS, stops(self._replica), self._replica, str(self._dead_after_s)
         )
         dead, stopped = await reply
+        now_s = self._clock()
+        if now_s - self._beaten_s > max(self._dead_after_s / 2, 2 * _BEAT_S):
+            self._steady_since_s = now_s
+        self._beaten_s = now_s
         for member in stopped:
             self._stop(named(member))
-        for replica in dead:
-            await self._bury(replica.decode())
+        return [replica.decode() for replica in dead] if now_s - self._steady_since_s > self._dead_after_s else []
 
     async def leave(self) -> None:
         """Say that this replica ends with nothing left behind."""
@@ -93,7 +114,14 @@ class Rescue:
         except (RedisError, OSError) as error:
             log.warning("replica cannot say that it ends", error=type(error).__name__)
 
-    async def _bury(self, replica: str) -> None:
+    async def _bury(self, dead: list[str]) -> None:
+        for replica in dead:
+            try:
+                await self._close_turns(replica)
+            except (RedisError, OSError, ServiceError) as error:
+                log.warning("turns of a dead replica are not closed yet", replica=replica, error=type(error).__name__)
+
+    async def _close_turns(self, replica: str) -> None:
         members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(replica)))
         closed = [await self._closed(named(member)) for member in members]
         done = [member for member, is_closed in zip(members, closed, strict=True) if is_closed]

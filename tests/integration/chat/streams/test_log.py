@@ -16,6 +16,7 @@ from services.chat.streams.domain import Claim, Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog, stream, turns
 from services.chat.streams.rescue import Rescue
 from services.runtime.errors import UnavailableError
+from services.runtime.process import running
 from services.runtime.redis import redis_client
 
 KEY = TurnKey("u", "r")
@@ -163,6 +164,12 @@ def rescue(client: redis.asyncio.Redis, replica: str, books: Books, stopped: lis
     return Rescue(client, log, books.close, replica=replica, stop=stopped.append, dead_after_s=1)
 
 
+async def buried(living: Rescue) -> None:
+    """Let a replica live until it has known for long enough who does not, and has seen to them."""
+    async with running(living.run()):
+        await asyncio.sleep(2.5)
+
+
 async def test_a_dead_replicas_turns_are_ended_marked_and_charged_for_what_was_kept(
     client: redis.asyncio.Redis,
 ) -> None:
@@ -179,20 +186,47 @@ async def test_a_dead_replicas_turns_are_ended_marked_and_charged_for_what_was_k
     await dead.claim(TurnKey("u", "unbegun"), "f")
     await dead.flush()
     following = asyncio.create_task(followed(log_of(client, "b"), TurnKey("u", "half")))
-    await asyncio.sleep(2.1)
     living = rescue(client, "b", books, [])
-    await living.beat()
+    await buried(living)
     seen = await following
     assert text(seen) == "half an answer"
     assert isinstance(seen[-1], Failed)
     assert seen[-1].reason == "TURN_LOST"
     assert sorted(books.closed) == [("u", "r", ""), ("u", "r", "half an answer")]
-    await living.beat()
+    await buried(living)
     assert len(books.closed) == 2
     # The dead one was only slow: nobody hears what it says now.
     write(dead, delta(" more"), DONE, key=TurnKey("u", "half"), begin=14)
     await dead.flush()
     assert await followed(log_of(client), TurnKey("u", "half")) == seen
+
+
+async def test_after_redis_was_away_nobody_counts_as_dead_before_they_could_say_that_they_live(
+    client: redis.asyncio.Redis,
+) -> None:
+    now_s = 0.0
+    other = rescue(client, "a", Books(), [])
+    living = Rescue(
+        client,
+        log_of(client, "b"),
+        Books().close,
+        replica="b",
+        stop=lambda key: None,
+        dead_after_s=1,
+        clock=lambda: now_s,
+    )
+
+    async def beats(after_s: float) -> list[str]:
+        nonlocal now_s
+        now_s += after_s
+        return await living.beat()
+
+    await other.beat()
+    assert [await beats(0.4) for _ in range(4)] == [[]] * 4
+    await asyncio.sleep(2.1)
+    assert await beats(0.4) == ["a"]
+    assert [await beats(after_s) for after_s in (2.1, 0.4, 0.4)] == [[]] * 3
+    assert await beats(0.4) == ["a"]
 
 
 async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: redis.asyncio.Redis) -> None:
@@ -201,13 +235,12 @@ async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: re
     await dead.claim(KEY, "f")
     write(dead, STARTED, delta("x"))
     await dead.flush()
-    await asyncio.sleep(2.1)
     books.away = True
     living = rescue(client, "b", books, [])
-    await living.beat()
+    await buried(living)
     assert books.closed == []
     books.away = False
-    await living.beat()
+    await buried(living)
     assert books.closed == [("u", "r", "x")]
 
 
@@ -219,8 +252,7 @@ async def test_a_turn_that_its_own_replica_had_settled_holds_up_no_other(client:
         await dead.claim(key, "f")
         write(dead, Started("", "m", ledger_id=ledger_id, input_tokens=7), delta("x"), key=key)
     await dead.flush()
-    await asyncio.sleep(2.1)
-    await rescue(client, "b", books, []).beat()
+    await buried(rescue(client, "b", books, []))
     assert books.closed == [("u", "open", "x")] * 2
     assert await client.zscore("chat:replicas", "dead") is None
     assert not await client.exists(turns("dead"))
@@ -242,6 +274,5 @@ async def test_a_replica_that_left_properly_is_nobodys_business(client: redis.as
     leaving, books = rescue(client, "a", Books(), []), Books()
     await leaving.beat()
     await leaving.leave()
-    await asyncio.sleep(2.1)
-    await rescue(client, "b", books, []).beat()
+    await buried(rescue(client, "b", books, []))
     assert await client.zrange("chat:replicas", 0, -1) == [b"b"]
