@@ -297,7 +297,7 @@ class Completed(msgspec.Struct, frozen=True, tag="completed"):
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Event: the turn ended with an error, in the form in which errors travel, and was charged what it had produced.
 
-    When that is nothing, the same request_id may ask again, as the attempt `next_attempt`.
+    When that is nothing and nothing was shown, the same request_id may ask again, as the attempt `next_attempt`.
     """
 
     code: int
@@ -307,7 +307,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     fields: dict[str, str] = {}
     retry_after_s: float | None = None
     charged_micros: int = 0
-    next_attempt: int = 1
+    next_attempt: int | None = None
 
 
 Event = Started | Delta | Completed | Failed

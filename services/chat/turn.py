@@ -4,19 +4,17 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+
+import structlog
 
 from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Call
 from services.chat.attempt import Attempt
-from services.chat.closing import Closed, Closing
+from services.chat.closing import Closing
 from services.chat.domain import (
-    Completed,
     Delta,
-    Event,
-    Failed,
-    FinishReason,
     InputCheck,
     Message,
     Model,
@@ -27,6 +25,7 @@ from services.chat.domain import (
     Started,
     Where,
 )
+from services.chat.ending import Ending, ended, failed, uncancel, unexpected
 from services.chat.errors import ContentRefusedError, ModelDownError, UpstreamError
 from services.chat.pacing import Background, Pace
 from services.chat.ports import (
@@ -43,19 +42,12 @@ from services.chat.ports import (
 from services.chat.review import Released, Reviewing, demand_allowed
 from services.chat.upstreams.parameters import demand_accepted
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
-from services.runtime.errors import Code, ServiceError
+from services.runtime.errors import Code, ServiceError, UnavailableError
+
+log = structlog.get_logger()
 
 # Asks a model to go on with an answer of its own that was cut short; not remembered.
 _GO_ON = Message(Role.USER, "请从中断的地方直接继续写下去，不要重复已经写过的内容。")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How an attempt ended."""
-
-    outcome: Outcome
-    closed: Closed
-    error: ServiceError | None = None
 
 
 class Turns:
@@ -95,7 +87,7 @@ class Turns:
         """Answer a question; the last event is `Completed` or `Failed`, and then the turn is paid for.
 
         Cancelling the task stops the model, charges what was produced and completes the turn as cancelled; before the
-        model was asked it is just cancelled.
+        model was asked the turn fails, and costs nothing.
         """
         try:
             model = await self._models.find(question.model)
@@ -109,9 +101,12 @@ class Turns:
                     break
                 model, question = fallback, replace(question, attempt=question.attempt + 1)
         except ServiceError as error:
-            show(_failed(error, question, 0), 0)
-            return
-        show(_last(attempt, ending), attempt.draft.outline.position)
+            show(failed(error, question), 0)
+        except asyncio.CancelledError:
+            uncancel()
+            show(failed(UnavailableError("The turn was stopped before it began.", retry_after_s=1), question), 0)
+        else:
+            show(ending.told(attempt), attempt.draft.outline.position)
 
     async def _prepared(self, question: Question) -> tuple[Question, Recollection, InputCheck]:
         """The question with what it follows, checked by the lexicon.
@@ -159,41 +154,53 @@ class Turns:
         prompt = replace(prompt, messages=whole(answered(prompt.messages)))
         return Attempt(question, known, check, model, asked, prompt)
 
-    async def _attempted(self, attempt: Attempt, show: Show) -> _Ending:
+    async def _attempted(self, attempt: Attempt, show: Show) -> Ending:
         """Ask, and show what comes.
 
         Raises:
             ServiceError: Nothing was asked, and nothing is charged.
         """
-        question, draft, error = attempt.question, attempt.draft, None
+        question, ending = attempt.question, None
         options = replace(question.options, max_output_tokens=attempt.prompt.max_output_tokens)
         call = partial(self._upstream.answer, attempt.model, attempt.prompt.messages, options)
-        async with (
-            self._answers.find(
-                question, attempt.known.messages, attempt.model, attempt.check.version, call
-            ) as answering,
-            Reviewing(self._moderation, self._metrics, question, attempt.check) as reviewing,
-        ):
-            await self._reserve(attempt, answering.source)
-            outcome = Outcome.CANCELLED
-            try:
+        try:
+            async with (
+                self._answers.find(
+                    question, attempt.known.messages, attempt.model, attempt.check.version, call
+                ) as answering,
+                Reviewing(self._moderation, self._metrics, question, attempt.check) as reviewing,
+            ):
+                await self._reserve(attempt, answering.source)
                 show(self._started(attempt, answering.source), 0)
-                async with aclosing(reviewing.shown(self._released(attempt, answering.call))) as texts:
-                    async for text in texts:
-                        for piece, position in draft.show(text):
-                            show(Delta(piece), position)
-                outcome = Outcome.COMPLETED
-            except asyncio.CancelledError:
-                _uncancel()
-            except ServiceError as ended:
-                outcome = Outcome.REFUSED if isinstance(ended, ContentRefusedError) else Outcome.FAILED
-                error = ended
-            except Exception:
-                self._background.start(self._closing.close(attempt, answering, Outcome.FAILED))
+                outcome, error = await self._shown(attempt, answering.call, reviewing, show)
+                # Whatever happened, and even if nobody waits any more, the reservation is closed.
+                closing = self._background.start(self._closing.close(attempt, answering, outcome))
+                ending = await ended(closing, outcome, error)
+        except asyncio.CancelledError:
+            if ending is None:
                 raise
-            # Whatever happened, and even if nobody waits any more, the reservation is closed.
-            closing = self._background.start(self._closing.close(attempt, answering, outcome))
-            return _Ending(outcome, await _undisturbed(closing), error)
+            uncancel()
+            ending = replace(ending, stopped=True)
+        return ending
+
+    async def _shown(
+        self, attempt: Attempt, call: Call, reviewing: Reviewing, show: Show
+    ) -> tuple[Outcome, ServiceError | None]:
+        """Show what comes, and answer how that ended."""
+        try:
+            async with aclosing(reviewing.shown(self._released(attempt, call))) as texts:
+                async for text in texts:
+                    for piece, position in attempt.draft.show(text):
+                        show(Delta(piece), position)
+        except asyncio.CancelledError:
+            uncancel()
+            return Outcome.CANCELLED, None
+        except ServiceError as error:
+            return Outcome.REFUSED if isinstance(error, ContentRefusedError) else Outcome.FAILED, error
+        except Exception as error:
+            log.exception("answer failed unexpectedly", error=type(error).__name__)
+            return Outcome.FAILED, unexpected()
+        return Outcome.COMPLETED, None
 
     def _started(self, attempt: Attempt, source: Source) -> Started:
         question = attempt.question
@@ -230,9 +237,11 @@ class Turns:
             yield Released(text, screened.referred)
         demand_allowed(screened.verdict)
 
-    async def _fallback(self, attempt: Attempt, ending: _Ending) -> Model | None:
+    async def _fallback(self, attempt: Attempt, ending: Ending) -> Model | None:
         """The model that takes over, when the one that was asked is down and has not said a word."""
-        if not isinstance(ending.error, ModelDownError) or any(attempt.draft.produced) or not attempt.model.fallback:
+        if ending.stopped or not isinstance(ending.error, ModelDownError):
+            return None
+        if any(attempt.draft.produced) or not attempt.model.fallback:
             return None
         with suppress(ServiceError):
             model = await self._models.find(attempt.model.fallback)
@@ -264,50 +273,3 @@ class Turns:
         # Often there is nothing to give back; what cannot be given back now expires.
         with suppress(ServiceError):
             await self._wallet.release(question.user_id, question.ledger_id)
-
-
-def _last(attempt: Attempt, ending: _Ending) -> Event:
-    """What a turn ends with."""
-    closed = ending.closed
-    if ending.error is not None:
-        return _failed(ending.error, attempt.question, closed.charged_micros)
-    reason = FinishReason.CANCELLED
-    if ending.outcome is Outcome.COMPLETED:
-        reason = attempt.draft.finish_reason or FinishReason.STOP
-    return Completed(
-        reason,
-        closed.usage,
-        closed.charged_micros,
-        attempt.question.ledger_id,
-        closed.question_number,
-        closed.answer_number,
-    )
-
-
-def _failed(error: ServiceError, question: Question, charged_micros: int) -> Failed:
-    return Failed(
-        error.wire_code,
-        error.wire_reason,
-        error.message,
-        error.metadata,
-        error.fields,
-        error.retry_after_s,
-        charged_micros,
-        question.attempt + 1,
-    )
-
-
-async def _undisturbed(closing: "asyncio.Task[Closed]") -> Closed:
-    """Wait for the end of what has to be finished: a turn that is stopped as it ends has ended."""
-    while not closing.done():
-        try:
-            await asyncio.wait({closing})
-        except asyncio.CancelledError:
-            _uncancel()
-    return closing.result()
-
-
-def _uncancel() -> None:
-    """The cancellation was for the answer; what is left to do is not cancelled."""
-    if (task := asyncio.current_task()) is not None:
-        task.uncancel()

@@ -22,7 +22,7 @@ class Flight:
         self._call = call
         self._chunks: list[Chunk] = []
         self._error: Exception | None = None
-        self._ended = False
+        self._ended = self._given_up = False
         self._aboard = 0
         self._wanted = asyncio.Event()
         self._news = asyncio.Event()
@@ -35,8 +35,8 @@ class Flight:
 
     @property
     def failed(self) -> bool:
-        """Whether the call ended with an error."""
-        return self._error is not None
+        """Whether the call ended with an error, or is being given up."""
+        return self._error is not None or self._given_up
 
     @asynccontextmanager
     async def board(self) -> AsyncIterator[None]:
@@ -47,6 +47,7 @@ class Flight:
         finally:
             self._aboard -= 1
             if not self._aboard and self._task is not None:
+                self._given_up = not self._task.done()
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)
 

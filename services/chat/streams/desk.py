@@ -113,6 +113,7 @@ class TurnDesk:
         question = replace(question, attempt=attempt)
         live = LiveTurn(
             partial(self._runner.run, question),
+            attempt=attempt,
             grace_s=self._grace_s if kept else 0.0,
             timeout_s=self._timeout_s,
             is_followed=partial(self._log.is_followed, key),

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.chat.domain import Completed, Delta, Event, Failed, Piece
+from services.runtime.errors import UnavailableError
 
 
 class TurnKey(NamedTuple):
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
     @property
     def is_free_end(self) -> bool:
         """Whether it ends a turn that was charged nothing and showed nothing: it may be begun again."""
-        return isinstance(self.event, Failed) and not self.position and not self.event.charged_micros
+        return isinstance(self.event, Failed) and self.event.next_attempt is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,12 @@ class TurnLog(Protocol):
             TurnNotFoundError, UnavailableError: As `follow`.
         """
         ...
+
+
+def unbegun(attempt: int) -> Failed:
+    """The end of a turn that was stopped before anything was asked: the same attempt may be made again."""
+    message = "The turn was stopped before it began."
+    return Failed(UnavailableError.code, UnavailableError.reason, message, retry_after_s=1, next_attempt=attempt)
 
 
 def resumed(entries: Iterable[Entry], after: int) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ import structlog
 
 from services.chat.domain import Event, Failed
 from services.chat.ports import Show
-from services.chat.streams.domain import Entry, resumed
+from services.chat.streams.domain import Entry, resumed, unbegun
 from services.runtime.errors import Code
 
 # A turn; it is given whom to tell of each event.
@@ -16,6 +16,9 @@ Run = Callable[[Show], Coroutine[Any, Any, None]]
 
 # How often a turn that is followed elsewhere is asked after.
 _LOOK_AGAIN_S = 1.0
+
+# Nobody knows what it cost, so nobody may ask again under its name.
+_BROKEN = Failed(Code.INTERNAL, "INTERNAL", "An unexpected error happened; it has been logged.")
 
 log = structlog.get_logger()
 
@@ -27,6 +30,7 @@ class LiveTurn:
         self,
         run: Run,
         *,
+        attempt: int,
         grace_s: float,
         timeout_s: float,
         is_followed: Callable[[], Awaitable[bool]],
@@ -36,12 +40,14 @@ class LiveTurn:
 
         Args:
             run: The turn.
+            attempt: Which attempt at its question it is.
             grace_s: How long it goes on while nobody listens.
             timeout_s: How long it may take.
             is_followed: Asks whether somebody listens elsewhere.
             on_entry: Told of every event.
         """
         self.fingerprint = ""
+        self._attempt = attempt
         self._entries: list[Entry] = []
         self._news = asyncio.Event()
         self._listeners = 0
@@ -104,17 +110,15 @@ class LiveTurn:
         try:
             await run(self._show)
         except asyncio.CancelledError:
-            self._fail("SERVICE_UNAVAILABLE", Code.UNAVAILABLE, "The turn was stopped before it began.")
+            # Before its first step.
+            self._show(unbegun(self._attempt), 0)
         except Exception as error:
             log.exception("turn failed unexpectedly", error=type(error).__name__)
-            self._fail("INTERNAL", Code.INTERNAL, "An unexpected error happened; it has been logged.")
+            self._show(_BROKEN, 0)
         finally:
             self._timeout.cancel()
             if self._leaving is not None:
                 self._leaving.cancel()
-
-    def _fail(self, reason: str, code: Code, message: str) -> None:
-        self._show(Failed(code, reason, message, retry_after_s=1 if code is Code.UNAVAILABLE else None), 0)
 
     def _show(self, event: Event, position: int) -> None:
         if self.ended:

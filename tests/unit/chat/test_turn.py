@@ -25,7 +25,7 @@ from services.chat.domain import (
 )
 from services.chat.errors import UpstreamBusyError, UpstreamError, UpstreamTimeoutError
 from services.chat.ports import Bill, Recollection
-from services.runtime.errors import ServiceError
+from services.runtime.errors import ServiceError, UnavailableError
 from tests.fakes.turn_ports import MODEL, chunk
 from tests.fakes.turn_scene import HELLO, NOW_S, Scene, completed, failed, said
 
@@ -100,9 +100,8 @@ async def test_a_turn_that_is_stopped_while_billing_decides_leaves_no_reservatio
     turn = scene.begin()
     await asyncio.sleep(0.03)
     turn.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await turn
-    await scene.background.drain()
+    end = failed(await turn)
+    assert (end.reason, end.charged_micros, end.next_attempt) == ("SERVICE_UNAVAILABLE", 0, 1)
     assert scene.wallet.verbs == ["reserve", "release"]
 
 
@@ -261,6 +260,34 @@ async def test_a_turn_that_is_stopped_while_it_is_being_closed_is_whole() -> Non
     end = completed(await turn)
     assert (end.finish_reason, scene.said) == (FinishReason.STOP, "whole")
     assert scene.memory.remembered[0].state is AnswerState.COMPLETE
+
+
+async def test_whoever_stops_a_turn_as_its_model_fails_is_answered_by_no_other_model() -> None:
+    scene = Scene([UpstreamError("x"), chunk("unwanted"), STOP], models=[HOPEFUL, SPARE])
+    release, closing = scene.wallet.release, asyncio.Event()
+
+    async def slowly(user_id: str, ledger_id: str) -> None:
+        closing.set()
+        await asyncio.sleep(0.05)
+        await release(user_id, ledger_id)
+
+    scene.wallet.release = slowly  # type: ignore[method-assign]  # slow
+    turn = asyncio.create_task(scene.run(model=HOPEFUL.id))
+    await closing.wait()
+    turn.cancel()
+    assert failed(await turn).reason == "UPSTREAM_ERROR"
+    assert scene.wallet.verbs == ["reserve", "release"]
+
+
+async def test_a_turn_that_may_have_been_charged_is_not_asked_again_under_its_name() -> None:
+    scene = Scene([chunk("forbidden"), STOP])
+
+    async def lost(bill: Bill) -> int:
+        raise UnavailableError("billing is away")
+
+    scene.wallet.settle = lost  # type: ignore[method-assign]  # away
+    end = failed(await scene.run())
+    assert (scene.said, end.next_attempt) == ("", None)
 
 
 async def test_a_call_of_a_tool_that_broke_off_is_not_remembered() -> None:

@@ -198,10 +198,11 @@ async def test_a_turn_that_failed_for_free_is_asked_again_under_a_new_name_in_th
 
 async def test_a_turn_that_failed_after_its_first_word_is_replayed_with_its_error() -> None:
     log = DictLog()
-    here = desk(Script("ab", end=BUSY), log)
+    broken = Failed(14, "UPSTREAM_BUSY", "busy")
+    here = desk(Script("ab", end=broken), log)
     await opened(here)
     entries, replayed = await opened(here)
-    assert (text(entries), entries[-1].event, replayed) == ("ab", BUSY, True)
+    assert (text(entries), entries[-1].event, replayed) == ("ab", broken, True)
 
 
 async def test_without_the_log_turns_run_all_the_same_and_stop_when_they_are_left() -> None:
