@@ -1,12 +1,14 @@
 """The answer cache in a turn: who asks the model, what is given again, to whom, and what that costs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from services.chat.answers.domain import Charge, Found
+from services.chat.answers.flights import Flight
 from services.chat.domain import (
     CachePolicy,
     Chunk,
@@ -189,3 +191,31 @@ async def test_a_call_that_failed_is_not_joined_and_everybody_who_waited_hears_o
     turns = await asyncio.gather(*(one_of_many(scene, number) for number in range(3)))
     assert [failed(events).reason for events in turns] == ["UPSTREAM_ERROR"] * 3
     assert said(await scene.ask(asked(9))) == "good day"
+
+
+async def test_a_call_that_is_being_given_up_is_not_joined() -> None:
+    closing = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[Chunk]:
+        yield chunk("good ")
+        await asyncio.sleep(30)
+
+    @asynccontextmanager
+    async def call() -> AsyncIterator[AsyncGenerator[Chunk]]:
+        try:
+            yield endless()
+        finally:
+            closing.set()
+            await asyncio.sleep(0.05)
+
+    flight = Flight(call)
+
+    async def listen_once() -> None:
+        async with flight.board(), flight.listen(pays_losses=True) as chunks:
+            assert await anext(chunks) == chunk("good ")
+            assert not flight.failed
+
+    leaving = asyncio.create_task(listen_once())
+    await closing.wait()
+    assert flight.failed
+    await leaving
