@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from services.billing.commands import app as billing_commands
-from services.gateway.commands import app as gateway_commands
+from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
 from services.runtime.config import use_env_file
 from services.runtime.errors import ServiceError, StartupError

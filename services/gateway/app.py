@@ -7,38 +7,40 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from starlette.routing import Router
 
-from services.gateway.accounts import MIGRATIONS, SCHEMA, Accounts
-from services.gateway.admission import Gate, RateLimit, TurnSlots
-from services.gateway.askers import Askers
-from services.gateway.authentication import Authenticator
-from services.gateway.clients.billing import BillingClient
-from services.gateway.clients.chat import ChatClient
-from services.gateway.clients.conversations import ConversationClient
-from services.gateway.clients.moderation import ModerationClient
-from services.gateway.clients.payments import PaymentClient
+from services.gateway.admission.gate import Gate
+from services.gateway.admission.rate_limit import RateLimit
+from services.gateway.admission.turn_slots import TurnSlots
+from services.gateway.chat.client import ChatClient
+from services.gateway.chat.relay import Relay
+from services.gateway.chat.routes import ChatCompletions
+from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.config import GatewaySettings
-from services.gateway.edge import Edge
-from services.gateway.health import Dependency, Readiness
-from services.gateway.http_server import HttpServer
-from services.gateway.login import Login
+from services.gateway.conversations.client import ConversationClient
+from services.gateway.conversations.routes import ConversationRoutes
+from services.gateway.edge.middleware import Edge
+from services.gateway.edge.router import labels, router
+from services.gateway.edge.server import HttpServer
+from services.gateway.edge.tracing import traced
+from services.gateway.health.readiness import Dependency, Readiness
+from services.gateway.health.routes import HealthRoutes
+from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
+from services.gateway.identity.authentication import Authenticator
+from services.gateway.identity.login import Login
+from services.gateway.identity.principals import Askers
+from services.gateway.identity.routes import AuthRoutes
+from services.gateway.identity.sessions import Sessions
+from services.gateway.identity.wechat import WeChatLogin
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.payers import Payers
-from services.gateway.relay import Relay
-from services.gateway.routes import labels, router
-from services.gateway.routes.auth import AuthRoutes
-from services.gateway.routes.callbacks import CallbackRoutes
-from services.gateway.routes.chat import ChatCompletions
-from services.gateway.routes.conversations import ConversationRoutes
-from services.gateway.routes.health import HealthRoutes
-from services.gateway.routes.models import ModelRoutes
-from services.gateway.routes.moderations import ModerationRoutes
-from services.gateway.routes.orders import OrderRoutes
-from services.gateway.routes.prices import PriceRoutes
-from services.gateway.routes.streams import ChatStreams
-from services.gateway.routes.wallet import WalletRoutes
-from services.gateway.sessions import Sessions
-from services.gateway.tracing import traced
-from services.gateway.wechat import WeChatLogin
+from services.gateway.models.routes import ModelRoutes
+from services.gateway.moderation.client import ModerationClient
+from services.gateway.moderation.routes import ModerationRoutes
+from services.gateway.orders.callback_routes import CallbackRoutes
+from services.gateway.orders.client import PaymentClient
+from services.gateway.orders.payers import Payers
+from services.gateway.orders.routes import OrderRoutes
+from services.gateway.wallet.client import BillingClient
+from services.gateway.wallet.price_routes import PriceRoutes
+from services.gateway.wallet.routes import WalletRoutes
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client

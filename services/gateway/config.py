@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from services.gateway.client_address import Network, networks
+from services.gateway.edge.client_address import Network, networks
 from services.runtime.config import ServiceSettings
 
 

@@ -18,11 +18,11 @@ from queqiao.chat.v1 import chat_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2_grpc
 
 from sandbox.wechat.app import build
-from services.gateway.accounts import Accounts
 from services.gateway.app import app
 from services.gateway.config import GatewaySettings
-from services.gateway.http_server import HttpServer
-from services.gateway.identity import digest, new_api_key, shown_prefix
+from services.gateway.edge.server import HttpServer
+from services.gateway.identity.accounts import Accounts
+from services.gateway.identity.ids import digest, new_api_key, shown_prefix
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
 from services.runtime.process import Runtime, Server

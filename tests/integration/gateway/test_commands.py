@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from typer.testing import CliRunner
 
-from services.gateway.commands import app
-from services.gateway.identity import is_api_key
+from services.gateway.identity.commands import app
+from services.gateway.identity.ids import is_api_key
 from tests.integration.gateway.conftest import StartGateway
 
 

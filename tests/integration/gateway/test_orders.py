@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from queqiao.billing.v1 import payments_pb2
 
-from services.gateway.client_address import networks
+from services.gateway.edge.client_address import networks
 from services.runtime.errors import Code, RemoteError
 from tests.integration.gateway.conftest import Gateway, StartGateway
 

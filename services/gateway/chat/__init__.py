@@ -1,0 +1,1 @@
+"""Turns over HTTP: requests, answers, streams."""

@@ -1,0 +1,121 @@
+"""A turn's events, passed on to one client as they come."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from services.gateway.chat import completions
+from services.gateway.chat.client_stream import ClientStream
+from services.gateway.chat.completions import ChunkWriter, EventId
+from services.gateway.chat.domain import Completed, Delta, Event, Started
+from services.gateway.edge import http_errors, messages
+from services.gateway.metrics import GatewayMetrics
+from services.runtime.errors import ServiceError
+
+_STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    # Else nginx would collect the stream before it passes it on.
+    "X-Accel-Buffering": "no",
+}
+
+Turn: TypeAlias = AbstractAsyncContextManager[tuple[Started, AsyncIterator[Event]]]
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Passes turns on."""
+
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        """Measure."""
+        self._metrics = metrics
+
+    async def whole(self, client: ClientStream, turn: Turn, request_id: str) -> bytes:
+        """Collect the answer; answers the body that is to be sent."""
+        deltas: list[Delta] = []
+        async with client.attended(), turn as (started, events):
+            headers, model = turn_headers(started), started.model
+            async for event in events:
+                if isinstance(event, Delta):
+                    deltas.append(event)
+                elif isinstance(event, Started):
+                    model = event.model
+                else:
+                    completed = event
+        answer = completions.completion(
+            request_id, model, started.created_s, deltas, completed, conversation_id=started.conversation_id
+        )
+        await client.start(
+            {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(answer)),
+                "Cache-Control": "no-store",
+                **headers,
+            }
+        )
+        return answer
+
+    async def stream(
+        self, client: ClientStream, turn: Turn, scope: Scope, *, include_usage: bool, last: EventId | None = None
+    ) -> bytes:
+        """Stream the answer, behind the last event that the client has; answers the bytes that are still to be sent.
+
+        Raises:
+            ServiceError: Nothing has been sent yet, and this is why.
+        """
+        streaming = False
+        try:
+            async with client.attended(), turn as (started, events):
+                await client.start({**_STREAM_HEADERS, **turn_headers(started)})
+                streaming = True
+                writer = ChunkWriter(
+                    scope["state"]["request_id"],
+                    started.model,
+                    started.created_s,
+                    include_usage=include_usage,
+                    conversation_id=started.conversation_id,
+                )
+                if last is None:
+                    await client.write(writer.opening())
+                return await self._relay(client, writer, events, scope, received=last.closing if last else 0)
+        except ServiceError as error:
+            if not streaming:
+                raise
+            log.info("stream broke off", reason=error.wire_reason)
+            language = messages.language(Headers(scope=scope).get("accept-language"))
+            return completions.error_event(http_errors.body(error, language))
+
+    async def _relay(
+        self, client: ClientStream, writer: ChunkWriter, events: AsyncIterator[Event], scope: Scope, *, received: int
+    ) -> bytes:
+        """Pass the answer on; answers its last events."""
+        closing = b""
+        first = True
+        with self._metrics.streams_live.track_inprogress():
+            async for event in events:
+                if isinstance(event, Delta):
+                    if first:
+                        first = False
+                        self._metrics.first_token_seconds.observe(time.perf_counter() - scope["state"]["begin"])
+                    await client.write(writer.delta(event))
+                elif isinstance(event, Started):
+                    writer.model = event.model
+                elif isinstance(event, Completed):
+                    closing = writer.closing(event, received=received)
+        return closing
+
+
+def turn_headers(started: Started) -> Mapping[str, str]:
+    """What the headers of an answer say of its turn."""
+    headers = {"X-Cache": "hit" if started.cached else "miss"}
+    if started.conversation_id:
+        headers["X-Conversation-Id"] = started.conversation_id
+    if started.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return headers

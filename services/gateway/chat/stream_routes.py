@@ -1,0 +1,75 @@
+"""`/v1/chat/streams/{request_id}`: a turn's stream, gone on with or stopped."""
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.admission.gate import Gate
+from services.gateway.admission.turn_slots import TurnSlots
+from services.gateway.chat.client import ChatClient
+from services.gateway.chat.client_stream import ClientStream
+from services.gateway.chat.completions import EventId, event_id
+from services.gateway.chat.relay import Relay
+from services.gateway.chat.routes import name_turn
+from services.gateway.edge import queries
+from services.gateway.edge.body import read_raw, wrong
+from services.gateway.edge.responses import json_response
+from services.gateway.identity.ids import is_id
+
+
+class ChatStreams:
+    """An ASGI application of its own, as `ChatCompletions` is."""
+
+    def __init__(self, gate: Gate, slots: TurnSlots, chat: ChatClient, relay: Relay, *, heartbeat_s: float) -> None:
+        """Use these; the slots are not those of new turns, whose connection may be broken without our knowing yet."""
+        self._gate = gate
+        self._slots = slots
+        self._chat = chat
+        self._relay = relay
+        self._heartbeat_s = heartbeat_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            ServiceError: Nothing has been sent yet, and this is why.
+            ClientGoneError: The client left.
+        """
+        request = Request(scope)
+        user_id = await self._gate.enter(request.headers)
+        request_id: str = request.path_params["request_id"]
+        if not is_id(request_id):
+            raise wrong("request_id", "id")
+        if scope["method"] == "DELETE":
+            await (await self._stop(user_id, request_id))(scope, receive, send)
+            return
+        options = queries.resume(request.query_params)
+        last = _last(request.headers, options.after)
+        # Whatever body there is, is not for us; from now on only the client's leaving is heard of.
+        await read_raw(receive, request.headers, bytes_max=0)
+        name_turn(scope, request_id)
+        client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
+        turn = self._chat.resumed(user_id, request_id, last.position if last else 0)
+        with self._slots.occupy(user_id):
+            rest = await self._relay.stream(client, turn, scope, include_usage=options.include_usage, last=last)
+        await client.finish(rest)
+
+    async def _stop(self, user_id: str, request_id: str) -> Response:
+        """Stop the turn."""
+        running = await self._chat.stop(user_id, request_id)
+        return json_response({"id": request_id, "object": "chat.stream", "cancelled": running})
+
+
+def _last(headers: Headers, after: str) -> EventId | None:
+    """The last event that the client has; None when it has none.
+
+    Raises:
+        InvalidRequestError: It says something that is no id of ours.
+    """
+    name, said = ("Last-Event-ID", headers["last-event-id"]) if "last-event-id" in headers else ("after", after)
+    if not said:
+        return None
+    if (last := event_id(said)) is None:
+        raise wrong(name, "event_id")
+    return last

@@ -1,0 +1,56 @@
+"""Conversations, of the chat service."""
+
+from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
+
+from services.gateway.conversations import convert
+from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.edge.pages import Page, PageRequest
+from services.runtime.channels import Peer
+
+_TIMEOUT_S = 5.0
+
+
+class ConversationClient:
+    """Asks the chat service about conversations. Everything raises ServiceError as chat.proto documents."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Use this peer."""
+        self._peer = peer
+        self._stub = chat_pb2_grpc.ChatServiceStub(peer.channel)
+
+    async def create(self, user_id: str, conversation_id: str, title: str) -> Conversation:
+        """Make one."""
+        request = chat_pb2.CreateConversationRequest(user_id=user_id, conversation_id=conversation_id, title=title)
+        response = await self._peer.unary(self._stub.CreateConversation, request, timeout_s=_TIMEOUT_S)
+        return convert.conversation(response.conversation)
+
+    async def page(self, user_id: str, page: PageRequest) -> Page[Conversation]:
+        """A page of a user's, the one used last first."""
+        request = chat_pb2.ListConversationsRequest(user_id=user_id, page_size=page.limit, page_token=page.after)
+        response = await self._peer.unary(self._stub.ListConversations, request, timeout_s=_TIMEOUT_S)
+        return Page(tuple(map(convert.conversation, response.conversations)), response.next_page_token)
+
+    async def get(self, user_id: str, conversation_id: str) -> Conversation:
+        """One."""
+        request = chat_pb2.GetConversationRequest(user_id=user_id, conversation_id=conversation_id)
+        response = await self._peer.unary(self._stub.GetConversation, request, timeout_s=_TIMEOUT_S)
+        return convert.conversation(response.conversation)
+
+    async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
+        """Give one another title."""
+        request = chat_pb2.UpdateConversationRequest(user_id=user_id, conversation_id=conversation_id, title=title)
+        response = await self._peer.unary(self._stub.UpdateConversation, request, timeout_s=_TIMEOUT_S)
+        return convert.conversation(response.conversation)
+
+    async def delete(self, user_id: str, conversation_id: str) -> None:
+        """Delete one."""
+        request = chat_pb2.DeleteConversationRequest(user_id=user_id, conversation_id=conversation_id)
+        await self._peer.unary(self._stub.DeleteConversation, request, timeout_s=_TIMEOUT_S)
+
+    async def messages(self, user_id: str, conversation_id: str, page: PageRequest) -> Page[ConversationMessage]:
+        """A page of one's messages, the oldest first."""
+        request = chat_pb2.ListMessagesRequest(
+            user_id=user_id, conversation_id=conversation_id, page_size=page.limit, page_token=page.after
+        )
+        response = await self._peer.unary(self._stub.ListMessages, request, timeout_s=_TIMEOUT_S)
+        return Page(tuple(map(convert.message, response.messages)), response.next_page_token)

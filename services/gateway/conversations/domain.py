@@ -1,0 +1,39 @@
+"""Conversations as clients see them. Pure."""
+
+from dataclasses import dataclass
+
+from services.gateway.chat.domain import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation without its messages; `newest` is the number of the message that the next turn follows, 0 if none.
+
+    Times are seconds since 1970 UTC.
+    """
+
+    id: str
+    title: str
+    message_count: int
+    newest: int
+    created_s: int
+    updated_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationMessage:
+    """A message; `parent` is the number of the one that it follows, 0 if none.
+
+    `json` is the whole message when it is more than text; `state` is complete, length or interrupted, "" for what is no
+    answer.
+    """
+
+    number: int
+    parent: int
+    role: Role
+    content: str
+    json: str
+    state: str
+    request_id: str
+    model: str
+    created_s: int

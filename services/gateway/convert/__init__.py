@@ -1,1 +1,0 @@
-"""Protos to the domain and back: a module for each client in `clients/`."""

@@ -1,0 +1,1 @@
+"""What every HTTP request meets: server, middleware, body, queries, errors and their texts."""

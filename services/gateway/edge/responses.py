@@ -1,0 +1,33 @@
+"""JSON answers, and lists in OpenAI's shape."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.responses import Response
+
+from services.gateway.edge.pages import Page
+
+ItemT = TypeVar("ItemT")
+
+
+def json_response(value: Any, *, status: int = 200) -> Response:
+    """An answer that nobody on the way may keep: it belongs to one user and one moment."""
+    return Response(
+        msgspec.json.encode(value),
+        status,
+        {"cache-control": "no-store"},
+        media_type="application/json",
+    )
+
+
+def page_response(page: Page[ItemT], shape: Callable[[ItemT], dict[str, Any]]) -> Response:
+    """A page of a list; `next_cursor` is what to send as `after`, null at the end."""
+    return json_response(
+        {
+            "object": "list",
+            "data": [shape(item) for item in page.items],
+            "has_more": bool(page.next_cursor),
+            "next_cursor": page.next_cursor or None,
+        }
+    )

@@ -1,0 +1,1 @@
+"""Who asks: logins, sessions, API keys, accounts, WeChat."""

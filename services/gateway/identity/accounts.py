@@ -1,0 +1,141 @@
+"""Users, API keys and refresh tokens in PostgreSQL.
+
+What it is given and keeps of a secret is its digest, or, of the one that must be read again, its ciphertext.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from services.gateway.errors import InvalidRefreshTokenError
+from services.gateway.identity.ids import new_user_id
+from services.runtime.errors import UnavailableError
+from services.runtime.postgres import FAILED
+
+SCHEMA = "gateway"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+# Both create the user or find them, also when several logins of one new user come at once.
+_LOGIN = """
+INSERT INTO users (id, wechat_openid) VALUES ($1, $2)
+ON CONFLICT (wechat_openid) DO UPDATE SET last_login_at = now() RETURNING id
+"""
+_NAME = """
+INSERT INTO users (id, name) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET last_login_at = now() RETURNING id
+"""
+
+_KEEP_SESSION_KEY = "UPDATE users SET wechat_session_key = $2 WHERE id = $1"
+_SESSION = "SELECT wechat_openid, wechat_session_key FROM users WHERE id = $1"
+
+_ADD_KEY = "INSERT INTO api_keys (sha256, user_id, label, prefix) VALUES ($1, $2, $3, $4)"
+_KEY_OWNER = "SELECT user_id FROM api_keys WHERE sha256 = $1 AND revoked_at IS NULL"
+_REVOKE_KEYS = """
+UPDATE api_keys SET revoked_at = now() FROM users
+WHERE users.id = user_id AND users.name = $1 AND label = $2 AND revoked_at IS NULL
+RETURNING prefix
+"""
+
+_ADD_REFRESH = """
+INSERT INTO refresh_tokens (sha256, family, user_id, expires_at)
+VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+"""
+_LOCK_REFRESH = """
+SELECT family, user_id, used_at IS NOT NULL AS used, revoked_at IS NOT NULL OR expires_at <= now() AS dead
+FROM refresh_tokens WHERE sha256 = $1 FOR UPDATE
+"""
+_USE_REFRESH = "UPDATE refresh_tokens SET used_at = now() WHERE sha256 = $1"
+_REVOKE_FAMILY = "UPDATE refresh_tokens SET revoked_at = now() WHERE family = $1 AND revoked_at IS NULL"
+_FORGET_EXPIRED = "DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at <= now()"
+
+
+class Accounts:
+    """The store of who may use the gateway.
+
+    Every method raises UnavailableError when PostgreSQL does not answer.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        """Use this pool."""
+        self._pool = pool
+
+    async def user_of_openid(self, openid: str) -> str:
+        """The id of WeChat's user, who is created at their first login."""
+        with _answering():
+            return str(await self._pool.fetchval(_LOGIN, new_user_id(), openid))
+
+    async def keep_session_key(self, user_id: str, sealed: bytes | None) -> None:
+        """Remember the encrypted session key of the user's last login; None forgets the one before."""
+        with _answering():
+            await self._pool.execute(_KEEP_SESSION_KEY, user_id, sealed)
+
+    async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
+        """The user's openid, "" for a developer, and the encrypted session key of their last login."""
+        with _answering():
+            row = await self._pool.fetchrow(_SESSION, user_id)
+        return ("", None) if row is None else (row["wechat_openid"] or "", row["wechat_session_key"])
+
+    async def user_named(self, name: str) -> str:
+        """The id of the developer of this name, who is created when there is none."""
+        with _answering():
+            return str(await self._pool.fetchval(_NAME, new_user_id(), name))
+
+    async def add_key(self, user_id: str, *, label: str, sha256: bytes, prefix: str) -> None:
+        """Remember a new API key."""
+        with _answering():
+            await self._pool.execute(_ADD_KEY, sha256, user_id, label, prefix)
+
+    async def revoke_keys(self, *, user_name: str, label: str) -> list[str]:
+        """Revoke a developer's keys of this label; answers the prefixes of those that were live."""
+        with _answering():
+            return [row["prefix"] for row in await self._pool.fetch(_REVOKE_KEYS, user_name, label)]
+
+    async def owner_of_key(self, sha256: bytes) -> str | None:
+        """The id of the user whose live key this is."""
+        with _answering():
+            owner: str | None = await self._pool.fetchval(_KEY_OWNER, sha256)
+            return owner
+
+    async def add_refresh_token(self, user_id: str, sha256: bytes, *, ttl_s: float) -> None:
+        """Begin a family: a login. The user's expired tokens are forgotten on the way."""
+        with _answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(_FORGET_EXPIRED, user_id)
+                await connection.execute(_ADD_REFRESH, sha256, uuid.uuid4(), user_id, ttl_s)
+
+    async def rotate_refresh_token(self, old_sha256: bytes, new_sha256: bytes, *, ttl_s: float) -> str:
+        """Use up a token and put the next in its place; answers the user's id.
+
+        Raises:
+            InvalidRefreshTokenError: It is unknown, expired or revoked; or it was used before, and then its whole
+                family is revoked.
+        """
+        with _answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                token = await connection.fetchrow(_LOCK_REFRESH, old_sha256)
+                if token is not None and not token["dead"] and not token["used"]:
+                    await connection.execute(_USE_REFRESH, old_sha256)
+                    await connection.execute(_ADD_REFRESH, new_sha256, token["family"], token["user_id"], ttl_s)
+                    return str(token["user_id"])
+                if token is not None and token["used"]:
+                    await connection.execute(_REVOKE_FAMILY, token["family"])
+        # Raised out here, so that a revocation is committed.
+        raise InvalidRefreshTokenError
+
+    async def check(self) -> None:
+        """Ask the database whether it answers."""
+        with _answering():
+            await self._pool.fetchval("SELECT 1")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except FAILED:
+        raise UnavailableError(
+            "The accounts do not answer; try again shortly.", metadata={"service": "accounts"}, retry_after_s=1
+        ) from None

@@ -1,0 +1,46 @@
+"""Who asks: a user's id, and WeChat's openid of whoever came from WeChat, which WeChat's layer of moderation needs.
+
+An openid that cannot be read fails the request. To go on without it would say that the user did not come from WeChat,
+and so switch that layer off for them, whatever the owner's policy for a layer that is down.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from services.gateway.identity.domain import Asker
+from services.gateway.recent import Recent
+
+# A user's openid never changes: this bounds only how long one who is gone is remembered.
+_TTL_S = 600.0
+_USERS_MAX = 50_000
+
+
+class WeChatSessions(Protocol):
+    """Where openids are kept; `accounts.Accounts` says what the method does."""
+
+    async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
+        """The user's openid, "" for a developer, and the key of their session."""
+        ...
+
+
+class Askers:
+    """Knows who asks, and reads it once in minutes."""
+
+    def __init__(self, store: WeChatSessions, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read there; `clock` in seconds."""
+        self._store = store
+        self._known: Recent[str, Asker] = Recent(ttl_s=_TTL_S, size_max=_USERS_MAX, clock=clock)
+
+    async def asker(self, user_id: str) -> Asker:
+        """Who this user is.
+
+        Raises:
+            UnavailableError: They were not here in the last minutes, and the store does not answer.
+        """
+        asker = self._known.get(user_id)
+        if asker is None:
+            openid, _ = await self._store.wechat_session(user_id)
+            asker = Asker(user_id, openid)
+            self._known.put(user_id, asker)
+        return asker

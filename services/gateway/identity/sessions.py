@@ -1,0 +1,77 @@
+"""Sessions of people: short-lived access tokens that any replica can check alone, and refresh tokens that rotate."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import jwt
+
+from services.gateway.identity.domain import Tokens
+from services.gateway.identity.ids import digest, new_refresh_token
+
+_ACCESS_S = 2 * 3600
+_REFRESH_S = 30 * 24 * 3600
+_ALGORITHM = "HS256"
+_ISSUER = "queqiao"
+
+
+class RefreshTokens(Protocol):
+    """Where refresh tokens are kept; `accounts.Accounts` says what each method does."""
+
+    async def add_refresh_token(self, user_id: str, sha256: bytes, *, ttl_s: float) -> None:
+        """Begin a family."""
+        ...
+
+    async def rotate_refresh_token(self, old_sha256: bytes, new_sha256: bytes, *, ttl_s: float) -> str:
+        """Use up a token."""
+        ...
+
+
+class Sessions:
+    """Begins sessions, renews them and tells whose they are."""
+
+    def __init__(self, store: RefreshTokens, secret: str, *, clock: Callable[[], float] = time.time) -> None:
+        """Sign with this secret; `clock` answers seconds since 1970 UTC and stamps new tokens."""
+        self._store = store
+        self._secret = secret
+        self._clock = clock
+
+    async def begin(self, user_id: str) -> Tokens:
+        """Log a user in.
+
+        Raises:
+            UnavailableError: The store does not answer.
+        """
+        refresh_token = new_refresh_token()
+        await self._store.add_refresh_token(user_id, digest(refresh_token), ttl_s=_REFRESH_S)
+        return self._tokens(user_id, refresh_token)
+
+    async def renew(self, refresh_token: str) -> Tokens:
+        """Exchange a refresh token, which can be used once.
+
+        Raises:
+            InvalidRefreshTokenError: It cannot be used; one that was used before ends the whole session.
+            UnavailableError: The store does not answer.
+        """
+        fresh = new_refresh_token()
+        user_id = await self._store.rotate_refresh_token(digest(refresh_token), digest(fresh), ttl_s=_REFRESH_S)
+        return self._tokens(user_id, fresh)
+
+    def user_of(self, access_token: str) -> str | None:
+        """Whose access token this is; None when it is not ours, or has expired."""
+        try:
+            claims = jwt.decode(
+                access_token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                issuer=_ISSUER,
+                options={"require": ["exp", "iss", "sub"]},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        return str(claims["sub"])
+
+    def _tokens(self, user_id: str, refresh_token: str) -> Tokens:
+        now = int(self._clock())
+        claims = {"sub": user_id, "iss": _ISSUER, "iat": now, "exp": now + _ACCESS_S}
+        return Tokens(user_id, jwt.encode(claims, self._secret, _ALGORITHM), _ACCESS_S, refresh_token)

@@ -1,0 +1,48 @@
+"""`/v1/models`, in OpenAI's shape."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.admission.gate import Gate
+from services.gateway.chat.client import ChatClient
+from services.gateway.edge.body import shown
+from services.gateway.edge.responses import json_response
+from services.gateway.models.domain import Model
+from services.runtime.errors import Code, RemoteError
+
+
+class ModelRoutes:
+    """Lists models."""
+
+    def __init__(self, gate: Gate, chat: ChatClient) -> None:
+        """Use these."""
+        self._gate = gate
+        self._chat = chat
+
+    async def list(self, request: Request) -> Response:
+        """Every model that can be asked, the default first."""
+        await self._gate.enter(request.headers)
+        models = await self._chat.list_models()
+        return json_response({"object": "list", "data": [_model(model) for model in models]})
+
+    async def one(self, request: Request) -> Response:
+        """One model."""
+        await self._gate.enter(request.headers)
+        model_id = request.path_params["model_id"]
+        for model in await self._chat.list_models():
+            if model.id == model_id:
+                return json_response(_model(model))
+        # The error that asking this model would give.
+        raise RemoteError(
+            Code.NOT_FOUND,
+            "MODEL_NOT_FOUND",
+            "There is no such model.",
+            metadata={"model": shown(model_id)},
+            fields={"model": "names no model"},
+        )
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {"id": model.id, "object": "model", "created": model.created_s, "owned_by": model.owned_by}

@@ -1,0 +1,1 @@
+"""Texts judged on request."""

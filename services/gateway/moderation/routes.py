@@ -1,0 +1,34 @@
+"""`/v1/moderations`: texts judged by the layers that judge turns."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.admission.gate import Gate
+from services.gateway.edge import body, messages
+from services.gateway.edge.responses import json_response
+from services.gateway.identity.principals import Askers
+from services.gateway.moderation import moderations
+from services.gateway.moderation.client import ModerationClient
+
+
+class ModerationRoutes:
+    """Judges texts."""
+
+    def __init__(self, gate: Gate, askers: Askers, moderation: ModerationClient, *, body_bytes_max: int) -> None:
+        """Use these."""
+        self._gate = gate
+        self._askers = askers
+        self._moderation = moderation
+        self._body_bytes_max = body_bytes_max
+
+    async def create(self, request: Request) -> Response:
+        """What is found in each text. Each counts as a request: it can cost the layers as much as a turn's does."""
+        user_id = await self._gate.enter(request.headers)
+        raw = await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
+        asked = moderations.moderation_request(raw)
+        await self._gate.count(user_id, len(asked.texts) - 1)
+        asker = await self._askers.asker(user_id)
+        request_id = request.state.request_id
+        found = await self._moderation.moderate(request_id, asker, asked.texts)
+        language = messages.language(request.headers.get("accept-language"))
+        return json_response(moderations.answer(request_id, asked.model, found, language))

@@ -1,0 +1,1 @@
+"""Top-ups and the callbacks of payment providers."""

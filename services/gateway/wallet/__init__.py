@@ -1,0 +1,1 @@
+"""What a wallet holds, what moved it, what things cost."""

@@ -1,0 +1,64 @@
+"""Who asks, and how rarely that is read."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.gateway.identity.domain import Asker
+from services.gateway.identity.principals import Askers
+from services.runtime.errors import UnavailableError
+
+
+@dataclass
+class Store:
+    openids: dict[str, str] = field(default_factory=lambda: {"usr_1": "openid-1"})
+    asked: int = 0
+    away: bool = False
+
+    async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
+        self.asked += 1
+        if self.away:
+            raise UnavailableError("The accounts do not answer; try again shortly.")
+        return self.openids.get(user_id, ""), None
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("user_id", "openid"), [("usr_1", "openid-1"), ("usr_developer", "")])
+async def test_a_user_is_read_once_in_minutes_whether_of_wechat_or_not(user_id: str, openid: str) -> None:
+    store, clock = Store(), Clock()
+    askers = Askers(store, clock=clock)
+    for _ in range(3):
+        assert await askers.asker(user_id) == Asker(user_id, openid)
+        clock.now += 100
+    assert store.asked == 1
+    clock.now += 600
+    await askers.asker(user_id)
+    assert store.asked == 2
+
+
+async def test_a_store_that_is_away_is_no_proof_that_a_user_did_not_come_from_wechat() -> None:
+    store = Store(away=True)
+    askers = Askers(store)
+    with pytest.raises(UnavailableError):
+        await askers.asker("usr_1")
+    store.away = False
+    assert (await askers.asker("usr_1")).openid == "openid-1"
+
+
+async def test_whoever_was_here_in_the_last_minutes_needs_no_store() -> None:
+    store = Store()
+    askers = Askers(store)
+    await askers.asker("usr_1")
+    store.away = True
+    assert (await askers.asker("usr_1")).openid == "openid-1"
+
+
+def test_an_openid_is_in_no_log() -> None:
+    assert "openid-1" not in repr(Asker("usr_1", "openid-1"))

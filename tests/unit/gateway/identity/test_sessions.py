@@ -1,0 +1,55 @@
+"""Access tokens; the rotation of refresh tokens is proven on PostgreSQL."""
+
+import time
+
+import jwt
+import pytest
+
+from services.gateway.identity.sessions import Sessions
+
+SECRET = "a secret of at least thirty-two characters"
+
+
+class Store:
+    async def add_refresh_token(self, user_id: str, sha256: bytes, *, ttl_s: float) -> None:
+        assert len(sha256) == 32
+
+    async def rotate_refresh_token(self, old_sha256: bytes, new_sha256: bytes, *, ttl_s: float) -> str:
+        assert old_sha256 != new_sha256
+        return "usr_1"
+
+
+async def test_an_access_token_names_its_user_until_it_expires() -> None:
+    fresh = await Sessions(Store(), SECRET).begin("usr_1")
+    assert Sessions(Store(), SECRET).user_of(fresh.access_token) == "usr_1"
+    old = await Sessions(Store(), SECRET, clock=lambda: time.time() - 7201).begin("usr_1")
+    assert Sessions(Store(), SECRET).user_of(old.access_token) is None
+
+
+async def test_a_renewed_session_has_new_tokens() -> None:
+    sessions = Sessions(Store(), SECRET)
+    first = await sessions.begin("usr_1")
+    second = await sessions.renew(first.refresh_token)
+    assert second.user_id == "usr_1"
+    assert second.refresh_token != first.refresh_token
+
+
+CLAIMS = {"sub": "usr_1", "iss": "queqiao", "exp": int(time.time()) + 1000}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "a.b.c",
+        "é",
+        jwt.encode(CLAIMS, SECRET[::-1], "HS256"),
+        jwt.encode(CLAIMS, "", "none"),
+        jwt.encode(CLAIMS | {"iss": "another"}, SECRET, "HS256"),
+        jwt.encode(CLAIMS | {"sub": 5}, SECRET, "HS256"),
+        jwt.encode({"iss": "queqiao", "exp": CLAIMS["exp"]}, SECRET, "HS256"),
+        jwt.encode({"iss": "queqiao", "sub": "usr_1"}, SECRET, "HS256"),
+    ],
+)
+def test_tokens_that_are_not_ours_name_nobody(token: str) -> None:
+    assert Sessions(Store(), SECRET).user_of(token) is None
