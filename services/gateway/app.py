@@ -26,7 +26,7 @@ from services.gateway.health.routes import HealthRoutes
 from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.identity.authentication import Authenticator
 from services.gateway.identity.login import Login
-from services.gateway.identity.principals import Askers
+from services.gateway.identity.principals import Principals
 from services.gateway.identity.routes import AuthRoutes
 from services.gateway.identity.sessions import Sessions
 from services.gateway.identity.wechat import WeChatLogin
@@ -136,14 +136,14 @@ def _routes(
         Authenticator(accounts, sessions),
         RateLimit(redis, per_minute=settings.rate_limit_per_minute, metrics=metrics),
     )
-    askers = Askers(accounts)
+    principals = Principals(accounts)
     relay = Relay(metrics)
     login = Login(platform, accounts, payers, services.billing, sessions)
     return router(
         health=HealthRoutes(readiness),
         auth=AuthRoutes(login, sessions, body_bytes_max=body_bytes_max),
         models=ModelRoutes(gate, services.chat),
-        moderations=ModerationRoutes(gate, askers, services.moderation, body_bytes_max=body_bytes_max),
+        moderations=ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
         wallet=WalletRoutes(gate, services.billing),
         prices=PriceRoutes(gate, services.billing, services.payments),
         orders=OrderRoutes(
@@ -157,7 +157,7 @@ def _routes(
         completions=ChatCompletions(
             gate,
             TurnSlots(per_user_max=settings.concurrent_turns_max),
-            askers,
+            principals,
             services.chat,
             relay,
             body_bytes_max=body_bytes_max,

@@ -10,7 +10,7 @@ from services.gateway.chat import convert
 from services.gateway.chat.domain import Completed, Event, Question, Started
 from services.gateway.errors import TurnTimeoutError
 from services.gateway.health.client import demand_serving
-from services.gateway.identity.domain import Asker
+from services.gateway.identity.domain import Principal
 from services.gateway.models.domain import Model
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, ServiceError, UnavailableError
@@ -30,7 +30,7 @@ class ChatClient:
 
     @asynccontextmanager
     async def turn(
-        self, request_id: str, asker: Asker, question: Question
+        self, request_id: str, principal: Principal, question: Question
     ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
         """Begin a turn or join it; answers how it started, once it was admitted, and what follows.
 
@@ -41,7 +41,7 @@ class ChatClient:
             ServiceError: As chat.proto documents, or UnavailableError or TurnTimeoutError; from here when the turn
                 is not admitted, from the iterator when it breaks off.
         """
-        request = convert.turn_request(request_id, asker, question, self._tenant)
+        request = convert.turn_request(request_id, principal, question, self._tenant)
         call = self._peer.stream(self._stub.StreamTurn, request, timeout_s=self._turn_timeout_s)
         async with aclosing(self._events(call)) as events:
             yield await _started(events), events

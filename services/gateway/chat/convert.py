@@ -14,7 +14,7 @@ from services.gateway.chat.domain import (
     ToolCall,
     Where,
 )
-from services.gateway.identity.domain import Asker
+from services.gateway.identity.domain import Principal
 from services.gateway.models.domain import Model
 
 _ROLES = {
@@ -45,13 +45,15 @@ _FINISH_REASONS = {
 }
 
 
-def turn_request(request_id: str, asker: Asker, question: Question, tenant: str = "") -> chat_pb2.StreamTurnRequest:
+def turn_request(
+    request_id: str, principal: Principal, question: Question, tenant: str = ""
+) -> chat_pb2.StreamTurnRequest:
     """A question on the wire."""
     parameters, place = question.parameters, question.place
     return chat_pb2.StreamTurnRequest(
         request_id=request_id,
-        user_id=asker.user_id,
-        openid=asker.openid,
+        user_id=principal.user_id,
+        openid=principal.openid,
         tenant=tenant,
         conversation_id=question.conversation_id,
         model=question.model,

@@ -12,7 +12,7 @@ from services.gateway.chat.relay import Relay
 from services.gateway.chat.requests import chat_request, idempotency_key
 from services.gateway.edge import body
 from services.gateway.identity.ids import turn_id
-from services.gateway.identity.principals import Askers
+from services.gateway.identity.principals import Principals
 
 
 class ChatCompletions:
@@ -22,7 +22,7 @@ class ChatCompletions:
         self,
         gate: Gate,
         slots: TurnSlots,
-        askers: Askers,
+        principals: Principals,
         chat: ChatClient,
         relay: Relay,
         *,
@@ -32,7 +32,7 @@ class ChatCompletions:
         """Use these."""
         self._gate = gate
         self._slots = slots
-        self._askers = askers
+        self._principals = principals
         self._chat = chat
         self._relay = relay
         self._body_bytes_max = body_bytes_max
@@ -49,13 +49,13 @@ class ChatCompletions:
         user_id = await self._gate.enter(headers)
         key = idempotency_key(headers)
         asked = chat_request(await body.read(receive, headers, bytes_max=self._body_bytes_max), headers)
-        asker = await self._askers.asker(user_id)
+        principal = await self._principals.principal(user_id)
         if key:
             name_turn(scope, turn_id(user_id, key))
         request_id: str = scope["state"]["request_id"]
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
         with self._slots.occupy(user_id):
-            turn = self._chat.turn(request_id, asker, asked.question)
+            turn = self._chat.turn(request_id, principal, asked.question)
             if asked.stream:
                 last = await self._relay.stream(client, turn, scope, include_usage=asked.include_usage)
             else:

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from cachetools import TTLCache
+
 from services.gateway.errors import InvalidApiKeyError
 from services.gateway.identity.ids import digest, is_api_key
-from services.gateway.recent import Recent
 
 # A revoked key works for at most this long in a replica that has just seen it.
 _KEY_TTL_S = 5.0
@@ -36,7 +37,7 @@ class Authenticator:
         """Ask these; `clock` in seconds."""
         self._keys = keys
         self._sessions = sessions
-        self._known: Recent[bytes, str] = Recent(ttl_s=_KEY_TTL_S, size_max=_KEYS_MAX, clock=clock)
+        self._known: TTLCache[bytes, str] = TTLCache(_KEYS_MAX, ttl=_KEY_TTL_S, timer=clock)
 
     async def user_of(self, authorization: str | None) -> str:
         """The user's id.
@@ -60,5 +61,5 @@ class Authenticator:
             user_id = await self._keys.owner_of_key(sha256)
             if user_id is not None:
                 # Only keys that exist are remembered: made-up ones cannot push them out.
-                self._known.put(sha256, user_id)
+                self._known[sha256] = user_id
         return user_id

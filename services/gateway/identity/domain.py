@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Principal:
     """Who asks; `openid` is WeChat's id of a user who came from WeChat, "" of anybody else."""
 
     user_id: str

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from services.gateway.identity.domain import Asker
-from services.gateway.recent import Recent
+from cachetools import TTLCache
+
+from services.gateway.identity.domain import Principal
 
 # A user's openid never changes: this bounds only how long one who is gone is remembered.
 _TTL_S = 600.0
@@ -24,23 +25,23 @@ class WeChatSessions(Protocol):
         ...
 
 
-class Askers:
+class Principals:
     """Knows who asks, and reads it once in minutes."""
 
     def __init__(self, store: WeChatSessions, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Read there; `clock` in seconds."""
         self._store = store
-        self._known: Recent[str, Asker] = Recent(ttl_s=_TTL_S, size_max=_USERS_MAX, clock=clock)
+        self._known: TTLCache[str, Principal] = TTLCache(_USERS_MAX, ttl=_TTL_S, timer=clock)
 
-    async def asker(self, user_id: str) -> Asker:
+    async def principal(self, user_id: str) -> Principal:
         """Who this user is.
 
         Raises:
             UnavailableError: They were not here in the last minutes, and the store does not answer.
         """
-        asker = self._known.get(user_id)
-        if asker is None:
+        principal = self._known.get(user_id)
+        if principal is None:
             openid, _ = await self._store.wechat_session(user_id)
-            asker = Asker(user_id, openid)
-            self._known.put(user_id, asker)
-        return asker
+            principal = Principal(user_id, openid)
+            self._known[user_id] = principal
+        return principal

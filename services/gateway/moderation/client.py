@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from queqiao.moderation.v1 import moderation_pb2_grpc
 
 from services.gateway.health.client import demand_serving
-from services.gateway.identity.domain import Asker
+from services.gateway.identity.domain import Principal
 from services.gateway.moderation import convert
 from services.gateway.moderation.domain import Moderation
 from services.runtime.channels import Peer
@@ -23,13 +23,13 @@ class ModerationClient:
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
 
-    async def moderate(self, request_id: str, asker: Asker, texts: Sequence[str]) -> list[Moderation]:
+    async def moderate(self, request_id: str, principal: Principal, texts: Sequence[str]) -> list[Moderation]:
         """What all layers say of each text, in their order.
 
         Raises:
             ServiceError: As moderation.proto documents, or UnavailableError.
         """
-        request = convert.moderate_request(request_id, asker, texts)
+        request = convert.moderate_request(request_id, principal, texts)
         response = await self._peer.unary(self._stub.Moderate, request, timeout_s=_TIMEOUT_S)
         if len(response.results) != len(texts):
             # A text without a judgement must not be taken for one that was found innocent.

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from queqiao.moderation.v1 import moderation_pb2
 
 from services.gateway.edge.enums import word
-from services.gateway.identity.domain import Asker
+from services.gateway.identity.domain import Principal
 from services.gateway.moderation.domain import Category, Moderation
 
 
-def moderate_request(request_id: str, asker: Asker, texts: Sequence[str]) -> moderation_pb2.ModerateRequest:
+def moderate_request(request_id: str, principal: Principal, texts: Sequence[str]) -> moderation_pb2.ModerateRequest:
     """Texts on the wire."""
     return moderation_pb2.ModerateRequest(
-        request_id=request_id, user_id=asker.user_id, openid=asker.openid, texts=texts
+        request_id=request_id, user_id=principal.user_id, openid=principal.openid, texts=texts
     )
 
 

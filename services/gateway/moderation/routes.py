@@ -6,7 +6,7 @@ from starlette.responses import Response
 from services.gateway.admission.gate import Gate
 from services.gateway.edge import body, messages
 from services.gateway.edge.responses import json_response
-from services.gateway.identity.principals import Askers
+from services.gateway.identity.principals import Principals
 from services.gateway.moderation import moderations
 from services.gateway.moderation.client import ModerationClient
 
@@ -14,10 +14,12 @@ from services.gateway.moderation.client import ModerationClient
 class ModerationRoutes:
     """Judges texts."""
 
-    def __init__(self, gate: Gate, askers: Askers, moderation: ModerationClient, *, body_bytes_max: int) -> None:
+    def __init__(
+        self, gate: Gate, principals: Principals, moderation: ModerationClient, *, body_bytes_max: int
+    ) -> None:
         """Use these."""
         self._gate = gate
-        self._askers = askers
+        self._principals = principals
         self._moderation = moderation
         self._body_bytes_max = body_bytes_max
 
@@ -27,8 +29,8 @@ class ModerationRoutes:
         raw = await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
         asked = moderations.moderation_request(raw)
         await self._gate.count(user_id, len(asked.texts) - 1)
-        asker = await self._askers.asker(user_id)
+        principal = await self._principals.principal(user_id)
         request_id = request.state.request_id
-        found = await self._moderation.moderate(request_id, asker, asked.texts)
+        found = await self._moderation.moderate(request_id, principal, asked.texts)
         language = messages.language(request.headers.get("accept-language"))
         return json_response(moderations.answer(request_id, asked.model, found, language))

@@ -133,7 +133,7 @@ async def test_a_newer_token_is_not_dropped_for_an_older_ones_refusal(
     wechat.token = "token-2"
     await first.refused("token-1")
     assert await first.get() == "token-2"
-    # A replica that still has the old one, and an asker that still had it.
+    # A replica that still has the old one, and an principal that still had it.
     await late.refused("token-1")
     await first.refused("token-1")
     assert {await first.get(), await late.get()} == {"token-2"}

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from services.gateway.chat.convert import turn_request
 from services.gateway.chat.domain import CachePolicy, Message, Parameters, Place, Role, Where
 from services.gateway.chat.requests import ChatRequest, chat_request, idempotency_key
-from services.gateway.identity.domain import Asker
+from services.gateway.identity.domain import Principal
 from services.runtime.errors import InvalidRequestError
 
 HELLO = [{"role": "user", "content": "你好"}]
@@ -222,5 +222,5 @@ def _refusal(raw: bytes) -> InvalidRequestError | None:
     except InvalidRequestError as error:
         return error
     # What is handed on fits the wire.
-    turn_request("req_1", Asker("usr_1"), request.question).SerializeToString()
+    turn_request("req_1", Principal("usr_1"), request.question).SerializeToString()
     return None

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.gateway.identity.domain import Asker
-from services.gateway.identity.principals import Askers
+from services.gateway.identity.domain import Principal
+from services.gateway.identity.principals import Principals
 from services.runtime.errors import UnavailableError
 
 
@@ -33,32 +33,32 @@ class Clock:
 @pytest.mark.parametrize(("user_id", "openid"), [("usr_1", "openid-1"), ("usr_developer", "")])
 async def test_a_user_is_read_once_in_minutes_whether_of_wechat_or_not(user_id: str, openid: str) -> None:
     store, clock = Store(), Clock()
-    askers = Askers(store, clock=clock)
+    principals = Principals(store, clock=clock)
     for _ in range(3):
-        assert await askers.asker(user_id) == Asker(user_id, openid)
+        assert await principals.principal(user_id) == Principal(user_id, openid)
         clock.now += 100
     assert store.asked == 1
     clock.now += 600
-    await askers.asker(user_id)
+    await principals.principal(user_id)
     assert store.asked == 2
 
 
 async def test_a_store_that_is_away_is_no_proof_that_a_user_did_not_come_from_wechat() -> None:
     store = Store(away=True)
-    askers = Askers(store)
+    principals = Principals(store)
     with pytest.raises(UnavailableError):
-        await askers.asker("usr_1")
+        await principals.principal("usr_1")
     store.away = False
-    assert (await askers.asker("usr_1")).openid == "openid-1"
+    assert (await principals.principal("usr_1")).openid == "openid-1"
 
 
 async def test_whoever_was_here_in_the_last_minutes_needs_no_store() -> None:
     store = Store()
-    askers = Askers(store)
-    await askers.asker("usr_1")
+    principals = Principals(store)
+    await principals.principal("usr_1")
     store.away = True
-    assert (await askers.asker("usr_1")).openid == "openid-1"
+    assert (await principals.principal("usr_1")).openid == "openid-1"
 
 
 def test_an_openid_is_in_no_log() -> None:
-    assert "openid-1" not in repr(Asker("usr_1", "openid-1"))
+    assert "openid-1" not in repr(Principal("usr_1", "openid-1"))

@@ -16,7 +16,7 @@ async def ask(gateway: Gateway, token: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_a_turn_carries_the_openid_of_a_user_of_wechat(gateway: Gateway) -> None:
-    people = [await gateway.login(code) for code in ("code-of-an-asker", "code-of-another-asker")]
+    people = [await gateway.login(code) for code in ("code-of-an-principal", "code-of-another-principal")]
     for _, token in people:
         assert (await ask(gateway, token))[0] == 200
     first, second = gateway.chat.requests
