@@ -13,7 +13,7 @@ from services.gateway.chat import completions
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import ChunkWriter, EventId
 from services.gateway.chat.domain import Completed, Delta, Event, Started
-from services.gateway.edge import http_errors, messages
+from services.gateway.edge import http_errors, languages
 from services.gateway.metrics import GatewayMetrics
 from services.runtime.errors import ServiceError
 
@@ -88,7 +88,7 @@ class Relay:
             if not streaming:
                 raise
             log.info("stream broke off", reason=error.wire_reason)
-            language = messages.language(Headers(scope=scope).get("accept-language"))
+            language = languages.language(Headers(scope=scope).get("accept-language"))
             return completions.error_event(http_errors.body(error, language))
 
     async def _relay(

@@ -32,7 +32,7 @@ _KNOWN_UNSUPPORTED = frozenset({"audio", "function_call", "tool_call_id", "tool_
 
 
 def wrong(field: str, problem: str, **facts: object) -> InvalidRequestError:
-    """An error about one field (empty: about the whole body); `messages.TEXTS` has a sentence for each problem."""
+    """An error about one field (empty: about the whole body); `locales/` has a sentence for each problem."""
     return InvalidRequestError(
         f"{field or 'body'}: {problem}",
         fields={field: problem} if field else {},

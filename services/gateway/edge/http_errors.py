@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from services.gateway.edge.messages import Language, text
+from services.gateway.edge.languages import Language
+from services.gateway.edge.messages import text
 from services.runtime.errors import Code, ServiceError
 
 

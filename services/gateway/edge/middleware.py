@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Router
 from starlette.types import Message, Receive, Scope, Send
 
-from services.gateway.edge import http_errors, messages
+from services.gateway.edge import http_errors, languages
 from services.gateway.errors import ClientGoneError, InternalError, MethodNotAllowedError, RouteNotFoundError
 from services.gateway.identity.ids import new_request_id
 from services.gateway.metrics import GatewayMetrics
@@ -67,7 +67,7 @@ class Edge:
             error = _as_ours(raised)
             code = error.wire_reason
             if not response.started:
-                await response.fail(error, messages.language(headers.get("accept-language")))
+                await response.fail(error, languages.language(headers.get("accept-language")))
         self._report(scope, response.status, time.perf_counter() - begin, code)
 
     def _report(self, scope: Scope, status: int, duration_s: float, code: str | None) -> None:
@@ -101,7 +101,7 @@ class _Response:
             message["headers"] = [*message.get("headers", ()), request_id]
         await self._send(message)
 
-    async def fail(self, error: ServiceError, language: messages.Language) -> None:
+    async def fail(self, error: ServiceError, language: languages.Language) -> None:
         """Answer with an error."""
         body = http_errors.body(error, language)
         found = {

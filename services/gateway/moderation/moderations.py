@@ -14,7 +14,7 @@ import msgspec
 
 from services.gateway.edge import messages
 from services.gateway.edge.body import fit, parse, wrong
-from services.gateway.edge.messages import Language
+from services.gateway.edge.languages import Language
 from services.gateway.edge.texts import TextPart, clean, joined
 from services.gateway.moderation.domain import Category, Moderation
 

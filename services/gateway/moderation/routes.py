@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
-from services.gateway.edge import body, messages
+from services.gateway.edge import body, languages
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.principals import Principals
 from services.gateway.moderation import moderations
@@ -32,5 +32,5 @@ class ModerationRoutes:
         principal = await self._principals.principal(user_id)
         request_id = request.state.request_id
         found = await self._moderation.moderate(request_id, principal, asked.texts)
-        language = messages.language(request.headers.get("accept-language"))
+        language = languages.language(request.headers.get("accept-language"))
         return json_response(moderations.answer(request_id, asked.model, found, language))

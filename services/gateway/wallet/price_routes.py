@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
-from services.gateway.edge import messages
-from services.gateway.edge.messages import Language
+from services.gateway.edge import languages
+from services.gateway.edge.languages import Language
 from services.gateway.edge.responses import json_response
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Package
@@ -41,7 +41,7 @@ class PriceRoutes:
         """What can be bought now, and how it can be paid."""
         await self._gate.enter(request.headers)
         offers = await self._payments.offers()
-        language = messages.language(request.headers.get("accept-language"))
+        language = languages.language(request.headers.get("accept-language"))
         return json_response(
             {
                 "object": "list",

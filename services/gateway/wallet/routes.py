@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
-from services.gateway.edge import messages, queries
+from services.gateway.edge import languages, queries
 from services.gateway.edge.body import wrong
-from services.gateway.edge.messages import Language
+from services.gateway.edge.languages import Language
 from services.gateway.edge.responses import json_response, page_response
 from services.gateway.identity.ids import is_id
 from services.gateway.wallet.client import BillingClient
@@ -75,7 +75,7 @@ class WalletRoutes:
 
 
 def _language(request: Request) -> Language:
-    return messages.language(request.headers.get("accept-language"))
+    return languages.language(request.headers.get("accept-language"))
 
 
 def _wallet(wallet: Wallet) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.gateway.edge import http_errors
-from services.gateway.edge.messages import Language
+from services.gateway.edge.languages import Language
 from services.runtime.errors import Code, RemoteError
 
 

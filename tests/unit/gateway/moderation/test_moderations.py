@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.edge.messages import Language
-from services.gateway.identity.domain import Asker
+from services.gateway.edge.languages import Language
+from services.gateway.identity.domain import Principal
 from services.gateway.moderation.convert import moderate_request
 from services.gateway.moderation.domain import Category, Moderation
 from services.gateway.moderation.moderations import (
@@ -105,7 +105,7 @@ def test_any_json_is_a_request_that_fits_the_wire_or_refused(body: dict[str, Any
     else:
         assert 1 <= len(request.texts) <= 32
         assert all(request.texts)
-        moderate_request("req_1", Asker("usr_1"), request.texts).SerializeToString()
+        moderate_request("req_1", Principal("usr_1"), request.texts).SerializeToString()
 
 
 def result(moderation: Moderation, language: Language = Language.CHINESE) -> dict[str, Any]:
