@@ -24,6 +24,14 @@ class LedgerStore(Protocol):
         """A wallet as it stands; None when there is none."""
         ...
 
+    async def topped_up(self, user_id: str) -> bool:
+        """Whether the user has paid for a top-up, ever.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        ...
+
     async def overdue(self, now: datetime, limit: int) -> Sequence[Key]:
         """Open reservations whose time is over, the oldest first."""
         ...

@@ -87,12 +87,14 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     ) -> billing_pb2.GetWalletResponse:
         """Read a wallet."""
         try:
-            wallet = await self._store.wallet(convert.user_id(request.user_id))
+            user_id = convert.user_id(request.user_id)
+            wallet = await self._store.wallet(user_id)
+            topped_up = await self._store.topped_up(user_id)
         except StoreError:
             raise UnavailableError("The ledger does not answer; try again shortly.", retry_after_s=1) from None
         if wallet is None:
             raise WalletNotFoundError("The user has no wallet: open one, or grant credit.")
-        return billing_pb2.GetWalletResponse(wallet=convert.wallet(wallet))
+        return billing_pb2.GetWalletResponse(wallet=convert.wallet(wallet), topped_up=topped_up)
 
     async def GrantCredit(  # noqa: N802
         self, request: billing_pb2.GrantCreditRequest, context: Any

@@ -2,6 +2,8 @@
 
 WALLET = "SELECT user_id, balance_micros, reserved_micros FROM wallets WHERE user_id = $1"
 
+TOPPED_UP = "SELECT EXISTS (SELECT FROM orders WHERE user_id = $1 AND paid_at IS NOT NULL)"
+
 # In the order of user ids, as every lock is.
 CREATE_WALLETS = """
 INSERT INTO wallets (user_id) SELECT user_id FROM unnest($1::text[]) AS new (user_id) ORDER BY user_id

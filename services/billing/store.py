@@ -66,6 +66,13 @@ class PostgresLedger:
             raise StoreError(f"the wallet cannot be read: {type(error).__name__}", alone=False) from error
         return rows.wallet(row) if row else None
 
+    async def topped_up(self, user_id: str) -> bool:
+        """Whether an order of this user was ever paid."""
+        try:
+            return bool(await self._pool.fetchval(sql.TOPPED_UP, user_id))
+        except FAILED as error:
+            raise StoreError(f"the orders cannot be read: {type(error).__name__}", alone=False) from error
+
     async def overdue(self, now: datetime, limit: int) -> Sequence[Key]:
         """Open reservations whose time is over."""
         try:

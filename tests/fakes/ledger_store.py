@@ -12,6 +12,7 @@ from services.billing.domain import (
     Grant,
     GrantCredit,
     Key,
+    Kind,
     OpenWallet,
     Operation,
     Reservation,
@@ -93,6 +94,10 @@ class MemoryLedger:
     async def wallet(self, user_id: str) -> Wallet | None:
         """A wallet."""
         return self.wallets.get(user_id)
+
+    async def topped_up(self, user_id: str) -> bool:
+        """Whether an order was paid."""
+        return any(entry.transfer.kind is Kind.TOPUP and entry.transfer.user_id == user_id for entry in self.entries)
 
     async def overdue(self, now: datetime, limit: int) -> Sequence[Key]:
         """Open reservations whose time is over."""

@@ -265,6 +265,9 @@ class GetWalletResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WALLET_FIELD_NUMBER: _builtins.int
+    TOPPED_UP_FIELD_NUMBER: _builtins.int
+    topped_up: _builtins.bool
+    """True once the user has paid for a top-up, also when it was refunded since."""
     @_builtins.property
     def wallet(self) -> Global___Wallet:
         """The wallet."""
@@ -273,10 +276,11 @@ class GetWalletResponse(_message.Message):
         self,
         *,
         wallet: Global___Wallet | None = ...,
+        topped_up: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["topped_up", b"topped_up", "wallet", b"wallet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
