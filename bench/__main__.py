@@ -35,7 +35,8 @@ _IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
 
 # The mesh as it is delivered, but for what protects it from exactly this: one machine asking all the time.
 _LIMITS = {
-    "RATE_LIMIT_PER_MINUTE": "100000000",
+    "RATE_LIMIT_KEY_PER_MINUTE": "100000000",
+    "TURNS_MAX": "1000000",
     "CONCURRENT_TURNS_MAX": "1000000",
     "TRIAL_CREDIT_MICROS": str(10**12),
     # What remote layers add is measured apart: one machine asks more than their quota allows.

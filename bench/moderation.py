@@ -130,7 +130,7 @@ async def _mesh(simulator: SimulatorProcess, mode: str, when_down: str) -> Async
         "OPENAI_BASE_URL": simulator.url,
         "OPENAI_API_KEY": "sk-simulated",
         "POLICY_FILE": str(policy),
-        "RATE_LIMIT_PER_MINUTE": "100000",
+        "RATE_LIMIT_KEY_PER_MINUTE": "100000",
         "TRIAL_CREDIT_MICROS": str(10**12),
     }
     async with Mesh(_STATE, given=given, port=0) as mesh:

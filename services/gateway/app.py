@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import asyncpg
 from redis.asyncio import Redis
 from starlette.routing import Router
 
+from services.gateway.admission.address_gate import AddressGate
 from services.gateway.admission.gate import Gate
+from services.gateway.admission.metrics import AdmissionMetrics
 from services.gateway.admission.rate_limit import RateLimit
+from services.gateway.admission.scheduler import Capacity, TurnScheduler
+from services.gateway.admission.tiers import TierLimits, Tiers
 from services.gateway.admission.turn_slots import TurnSlots
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.relay import Relay
@@ -25,6 +30,8 @@ from services.gateway.health.readiness import Dependency, Readiness
 from services.gateway.health.routes import HealthRoutes
 from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.identity.authentication import Authenticator
+from services.gateway.identity.key_routes import KeyRoutes
+from services.gateway.identity.keys import ApiKeys
 from services.gateway.identity.login import Login
 from services.gateway.identity.principals import Principals
 from services.gateway.identity.routes import AuthRoutes
@@ -46,10 +53,10 @@ from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client
 from services.runtime.sealing import Sealer
 
-# What the session keys of WeChat are sealed for.
 # How many streams a user may go on with at once, for each turn that may run at once.
 _FOLLOWERS = 4
 
+# What the session keys of WeChat are sealed for.
 _SESSION_KEYS = "queqiao gateway: wechat session keys"
 
 
@@ -102,7 +109,8 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
             }
         )
         metrics = GatewayMetrics(runtime.registry)
-        routes = _routes(settings, accounts, redis, services, readiness, metrics)
+        admission = AdmissionMetrics(runtime.registry)
+        routes = _routes(settings, pool, accounts, redis, services, readiness, metrics, admission)
         server = HttpServer(
             traced(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), runtime.telemetry),
             host=settings.host,
@@ -118,30 +126,56 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
 
 def _routes(
     settings: GatewaySettings,
+    pool: "asyncpg.Pool[asyncpg.Record]",
     accounts: Accounts,
     redis: Redis,
     services: _Services,
     readiness: Readiness,
     metrics: GatewayMetrics,
+    admission: AdmissionMetrics,
 ) -> Router:
     """Every path and what answers it."""
     secret, body_bytes_max = settings.session_secret.get_secret_value(), settings.body_bytes_max
-    sessions, payers = Sessions(accounts, secret), Payers(accounts, Sealer(secret, purpose=_SESSION_KEYS))
+    previous = [each.get_secret_value() for each in settings.session_secrets_previous]
+    sessions = Sessions(accounts, secret, previous=previous)
+    payers = Payers(accounts, Sealer(secret, purpose=_SESSION_KEYS, previous=previous))
     platform = WeChatLogin(
         base_url=settings.wechat_api_base_url,
         appid=settings.wechat_appid,
         secret=settings.wechat_secret.get_secret_value(),
     )
-    gate = Gate(
-        Authenticator(accounts, sessions),
-        RateLimit(redis, per_minute=settings.rate_limit_per_minute, metrics=metrics),
+    rate_limit = RateLimit(redis, admission)
+    keys = ApiKeys(pool)
+    limits = TierLimits(
+        trial_per_minute=settings.rate_limit_trial_per_minute,
+        paid_per_minute=settings.rate_limit_paid_per_minute,
+        key_per_minute=settings.rate_limit_key_per_minute,
+        paid_weight=settings.queue_weight_paid,
+    )
+    gate = Gate(Authenticator(keys, sessions), Tiers(services.billing), limits, rate_limit)
+    login_gate = AddressGate(
+        rate_limit,
+        "login",
+        per_minute=settings.login_limit_per_minute,
+        trusted_proxies=settings.trusted_proxies,
     )
     principals = Principals(accounts)
     relay = Relay(metrics)
+    scheduler = TurnScheduler(
+        Capacity(
+            running_max=settings.turns_max,
+            running_per_user_max=settings.concurrent_turns_max,
+            waiting_max=settings.queue_max,
+            waiting_per_user_max=settings.queue_per_user_max,
+            wait_s_max=settings.queue_wait_s,
+        ),
+        admission,
+    )
     login = Login(platform, accounts, payers, services.billing, sessions)
     return router(
         health=HealthRoutes(readiness),
-        auth=AuthRoutes(login, sessions, body_bytes_max=body_bytes_max),
+        auth=AuthRoutes(login_gate, login, sessions, body_bytes_max=body_bytes_max),
+        keys=KeyRoutes(gate, keys, body_bytes_max=body_bytes_max),
         models=ModelRoutes(gate, services.chat),
         moderations=ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
         wallet=WalletRoutes(gate, services.billing),
@@ -150,13 +184,15 @@ def _routes(
             gate,
             payers,
             services.payments,
+            rate_limit,
+            orders_per_minute=settings.order_limit_per_minute,
             body_bytes_max=body_bytes_max,
             trusted_proxies=settings.trusted_proxies,
         ),
         callbacks=CallbackRoutes(services.payments, concurrent_max=settings.callbacks_max),
         completions=ChatCompletions(
             gate,
-            TurnSlots(per_user_max=settings.concurrent_turns_max),
+            scheduler,
             principals,
             services.chat,
             relay,

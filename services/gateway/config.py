@@ -8,9 +8,20 @@ from pydantic_settings import NoDecode
 from services.gateway.edge.client_address import Network, networks
 from services.runtime.config import ServiceSettings
 
+_SECRET_CHARACTERS_MIN = 32
+
 
 def _networks(value: object) -> object:
     return networks(value) if isinstance(value, str) else value
+
+
+def _secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    secrets = [each.strip() for each in value.split(",") if each.strip()]
+    if any(len(each) < _SECRET_CHARACTERS_MIN for each in secrets):
+        raise ValueError(f"each must have at least {_SECRET_CHARACTERS_MIN} characters")
+    return tuple(map(SecretStr, secrets))
 
 
 class GatewaySettings(ServiceSettings):
@@ -26,13 +37,36 @@ class GatewaySettings(ServiceSettings):
     wechat_appid: str = Field(min_length=1, description="The mini-program's appid.")
     wechat_secret: SecretStr = Field(min_length=1, description="The mini-program's secret.")
     session_secret: SecretStr = Field(
-        min_length=32,
+        min_length=_SECRET_CHARACTERS_MIN,
         description="Signs session tokens and encrypts what WeChat entrusts to us; at least 32 random characters, the "
         "same for all replicas.",
     )
-    rate_limit_per_minute: int = Field(default=600, ge=1, description="Requests a user may make in a minute.")
+    session_secrets_previous: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)] = Field(
+        default=(),
+        description="Session secrets that were in use before, with commas between them: what they signed or encrypted "
+        "is still read. Take one out two hours after it was replaced; WeChat's session keys under it then need a new "
+        "login before virtual payment.",
+    )
+    rate_limit_trial_per_minute: int = Field(
+        default=120, ge=1, description="Requests a minute of a user who has never topped up."
+    )
+    rate_limit_paid_per_minute: int = Field(
+        default=600, ge=1, description="Requests a minute of a user who has topped up."
+    )
+    rate_limit_key_per_minute: int = Field(default=600, ge=1, description="Requests a minute of a user by API keys.")
+    login_limit_per_minute: int = Field(
+        default=600, ge=1, description="Logins and renewals a minute from one address, which many people can share."
+    )
+    order_limit_per_minute: int = Field(default=30, ge=1, description="Orders that a user may make in a minute.")
+    turns_max: int = Field(default=500, ge=1, description="Turns that may run at once, in each replica.")
     concurrent_turns_max: int = Field(
-        default=20, ge=1, description="Turns a user may have running at once, in each replica."
+        default=20, ge=1, description="Turns a user may have running at once, in each replica; more wait."
+    )
+    queue_max: int = Field(default=1000, ge=0, description="Turns that may wait for a place, in each replica.")
+    queue_per_user_max: int = Field(default=20, ge=0, description="Turns of one user that may wait, in each replica.")
+    queue_wait_s: float = Field(default=30.0, gt=0, description="Longest time that a turn waits, in seconds.")
+    queue_weight_paid: float = Field(
+        default=4.0, gt=0, description="How many turns of paying users and programs run for one of a user on trial."
     )
     body_bytes_max: int = Field(default=1024 * 1024, ge=1024, description="Largest request body, in bytes.")
     turn_timeout_s: float = Field(default=300.0, gt=0, description="Longest turn, in seconds.")

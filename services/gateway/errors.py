@@ -53,6 +53,41 @@ class TooManyTurnsError(ServiceError):
     reason = "TOO_MANY_TURNS"
 
 
+class QueueFullError(ServiceError):
+    """As many turns run and wait as this replica takes."""
+
+    code = Code.UNAVAILABLE
+    reason = "QUEUE_FULL"
+
+
+class QueueTimeoutError(ServiceError):
+    """A turn waited for its place longer than a turn may."""
+
+    code = Code.UNAVAILABLE
+    reason = "QUEUE_TIMEOUT"
+
+
+class ScopeMissingError(ServiceError):
+    """The API key is live and not for this; metadata `scope` is what it would need."""
+
+    code = Code.PERMISSION_DENIED
+    reason = "SCOPE_MISSING"
+
+
+class KeyNotFoundError(ServiceError):
+    """The user has no such live API key."""
+
+    code = Code.NOT_FOUND
+    reason = "KEY_NOT_FOUND"
+
+
+class TooManyKeysError(ServiceError):
+    """The user has as many API keys as a user may; metadata `limit` says how many."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_KEYS"
+
+
 class RequestTooLargeError(ServiceError):
     """The body is larger than the gateway takes."""
 

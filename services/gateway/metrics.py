@@ -28,8 +28,3 @@ class GatewayMetrics:
             buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30, 60, 300),
         )
         self.streams_live = Gauge("queqiao_http_streams_live", "Answers being streamed now.", registry=registry)
-        self.unlimited = Counter(
-            "queqiao_http_rate_unchecked",
-            "Requests let through without a rate limit because Redis did not answer.",
-            registry=registry,
-        )

@@ -5,6 +5,7 @@ two purposes. No I/O but drawing randomness.
 """
 
 import os
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,19 +18,28 @@ _NONCE_BYTES = 12
 class Sealer:
     """Encrypts and decrypts."""
 
-    def __init__(self, secret: str, *, purpose: str) -> None:
-        """Derive the key of this purpose from a secret of at least 32 random characters."""
-        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
-        self._cipher = AESGCM(derivation.derive(secret.encode()))
+    def __init__(self, secret: str, *, purpose: str, previous: Sequence[str] = ()) -> None:
+        """Derive the keys of this purpose from secrets of at least 32 random characters.
+
+        The secret seals; what previous ones sealed is still read.
+        """
+        self._ciphers = [_cipher(each, purpose) for each in (secret, *previous)]
 
     def seal(self, owner: str, plaintext: str) -> bytes:
         """The plaintext encrypted for this owner: nonce, ciphertext, tag."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plaintext.encode(), owner.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, plaintext.encode(), owner.encode())
 
     def unseal(self, owner: str, sealed: bytes) -> str | None:
         """What was sealed; None when that was for another owner, under another secret, or has been changed."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode()).decode()
-        except (InvalidTag, ValueError):
-            return None
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode()).decode()
+            except (InvalidTag, ValueError):
+                continue
+        return None
+
+
+def _cipher(secret: str, purpose: str) -> AESGCM:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
+    return AESGCM(derivation.derive(secret.encode()))

@@ -24,6 +24,7 @@ class FakeBilling(billing_pb2_grpc.BillingServiceServicer):
     trouble: ServiceError | None = None
     wallets: dict[str, billing_pb2.Wallet] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
+    topped_up: set[str] = field(default_factory=set)
     # The newest first.
     transactions: list[billing_pb2.Transaction] = field(default_factory=list)
     receipts: dict[tuple[str, str], billing_pb2.Receipt] = field(default_factory=dict)
@@ -54,7 +55,9 @@ class FakeBilling(billing_pb2_grpc.BillingServiceServicer):
         self._demand_health()
         if request.user_id not in self.wallets:
             raise RemoteError(Code.NOT_FOUND, "WALLET_NOT_FOUND", "There is no such wallet.")
-        return billing_pb2.GetWalletResponse(wallet=self.wallets[request.user_id])
+        return billing_pb2.GetWalletResponse(
+            wallet=self.wallets[request.user_id], topped_up=request.user_id in self.topped_up
+        )
 
     async def ListTransactions(  # noqa: N802  # as above
         self, request: billing_pb2.ListTransactionsRequest, context: Any

@@ -54,11 +54,18 @@ class ClientStream:
             companion.cancel()
 
     async def start(self, headers: Mapping[str, str]) -> None:
-        """Send status 200 and the headers; heartbeats begin."""
+        """Send status 200 and the headers, unless they are sent; heartbeats begin."""
+        if self._streaming:
+            return
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": 200, "headers": raw})
         self._streaming = True
         self._last_write = self._clock()
+
+    @property
+    def started(self) -> bool:
+        """Whether the status is sent, so that an error can only follow as an event."""
+        return self._streaming
 
     async def write(self, data: bytes) -> None:
         """Send whole events."""

@@ -9,6 +9,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from services.gateway.admission.scheduler import OnPosition
 from services.gateway.chat import completions
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import ChunkWriter, EventId
@@ -69,11 +70,9 @@ class Relay:
         Raises:
             ServiceError: Nothing has been sent yet, and this is why.
         """
-        streaming = False
         try:
             async with client.attended(), turn as (started, events):
                 await client.start({**_STREAM_HEADERS, **turn_headers(started)})
-                streaming = True
                 writer = ChunkWriter(
                     scope["state"]["request_id"],
                     started.model,
@@ -85,11 +84,21 @@ class Relay:
                     await client.write(writer.opening())
                 return await self._relay(client, writer, events, scope, received=last.closing if last else 0)
         except ServiceError as error:
-            if not streaming:
+            if not client.started:
                 raise
             log.info("stream broke off", reason=error.wire_reason)
             language = languages.language(Headers(scope=scope).get("accept-language"))
             return completions.error_event(http_errors.body(error, language))
+
+    @staticmethod
+    def tell_position(client: ClientStream) -> OnPosition:
+        """Tells the client of a stream its place in the queue, as a comment that OpenAI's clients pass over."""
+
+        async def tell(position: int) -> None:
+            await client.start(_STREAM_HEADERS)
+            await client.write(f": queue {position}\n\n".encode())
+
+        return tell
 
     async def _relay(
         self, client: ClientStream, writer: ChunkWriter, events: AsyncIterator[Event], scope: Scope, *, received: int

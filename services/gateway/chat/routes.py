@@ -1,16 +1,22 @@
 """`/v1/chat/completions`: one HTTP request becomes one turn."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import structlog
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Request
 
-from services.gateway.admission.gate import Gate
-from services.gateway.admission.turn_slots import TurnSlots
+from services.gateway.admission.gate import Admitted, Gate
+from services.gateway.admission.scheduler import OnPosition, TurnScheduler
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.client_stream import ClientStream
-from services.gateway.chat.relay import Relay
+from services.gateway.chat.domain import Event, Started
+from services.gateway.chat.relay import Relay, Turn
 from services.gateway.chat.requests import chat_request, idempotency_key
 from services.gateway.edge import body
+from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import turn_id
 from services.gateway.identity.principals import Principals
 
@@ -21,7 +27,7 @@ class ChatCompletions:
     def __init__(
         self,
         gate: Gate,
-        slots: TurnSlots,
+        scheduler: TurnScheduler,
         principals: Principals,
         chat: ChatClient,
         relay: Relay,
@@ -31,39 +37,51 @@ class ChatCompletions:
     ) -> None:
         """Use these."""
         self._gate = gate
-        self._slots = slots
+        self._scheduler = scheduler
         self._principals = principals
         self._chat = chat
         self._relay = relay
         self._body_bytes_max = body_bytes_max
         self._heartbeat_s = heartbeat_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         """Answer one request.
 
         Raises:
             ServiceError: Nothing has been sent yet, and this is why.
             ClientGoneError: The client left.
         """
+        self._scheduler.demand_room()
         headers = Headers(scope=scope)
-        user_id = await self._gate.enter(headers)
+        admitted = await self._gate.enter(scope, Scope.CHAT)
         key = idempotency_key(headers)
         asked = chat_request(await body.read(receive, headers, bytes_max=self._body_bytes_max), headers)
-        principal = await self._principals.principal(user_id)
+        principal = await self._principals.principal(admitted.user_id)
         if key:
-            name_turn(scope, turn_id(user_id, key))
+            name_turn(scope, turn_id(admitted.user_id, key))
         request_id: str = scope["state"]["request_id"]
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
-        with self._slots.occupy(user_id):
-            turn = self._chat.turn(request_id, principal, asked.question)
-            if asked.stream:
-                last = await self._relay.stream(client, turn, scope, include_usage=asked.include_usage)
-            else:
-                last = await self._relay.whole(client, turn, request_id)
+        turn = self._chat.turn(request_id, principal, asked.question)
+        if asked.stream:
+            on_position = self._relay.tell_position(client)
+            last = await self._relay.stream(
+                client, self._scheduled(admitted, turn, on_position), scope, include_usage=asked.include_usage
+            )
+        else:
+            last = await self._relay.whole(client, self._scheduled(admitted, turn, None), request_id)
         await client.finish(last)
 
+    @asynccontextmanager
+    async def _scheduled(
+        self, admitted: Admitted, turn: Turn, on_position: OnPosition | None
+    ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
+        """The turn, once it may run."""
+        weight = self._gate.weight(admitted)
+        async with self._scheduler.turn(admitted.user_id, weight=weight, on_position=on_position), turn as started:
+            yield started
 
-def name_turn(scope: Scope, request_id: str) -> None:
+
+def name_turn(scope: Request, request_id: str) -> None:
     """The request is about this turn: its answer and its log line say so."""
     scope["state"]["request_id"] = request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -3,7 +3,8 @@
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from services.gateway.admission.gate import Gate
 from services.gateway.admission.turn_slots import TurnSlots
@@ -15,6 +16,7 @@ from services.gateway.chat.routes import name_turn
 from services.gateway.edge import queries
 from services.gateway.edge.body import read_raw, wrong
 from services.gateway.edge.responses import json_response
+from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
 
 
@@ -29,7 +31,7 @@ class ChatStreams:
         self._relay = relay
         self._heartbeat_s = heartbeat_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one request.
 
         Raises:
@@ -37,7 +39,7 @@ class ChatStreams:
             ClientGoneError: The client left.
         """
         request = Request(scope)
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.CHAT)).user_id
         request_id: str = request.path_params["request_id"]
         if not is_id(request_id):
             raise wrong("request_id", "id")

@@ -13,6 +13,7 @@ from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
 from services.gateway.edge.responses import json_response, page_response
 from services.gateway.edge.texts import clean
+from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
 
 _TITLE_CHARACTERS_MAX = 100
@@ -38,7 +39,7 @@ class ConversationRoutes:
 
     async def conversations(self, request: Request) -> Response:
         """List them, or make one."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         if request.method != "POST":
             page = await self._conversations.page(user_id, queries.page(request.query_params))
             return page_response(page, _conversation)
@@ -50,7 +51,7 @@ class ConversationRoutes:
 
     async def conversation(self, request: Request) -> Response:
         """Read one, rename it or delete it."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         conversation_id = _id(request)
         if request.method == "DELETE":
             await self._conversations.delete(user_id, conversation_id)
@@ -62,7 +63,7 @@ class ConversationRoutes:
 
     async def messages(self, request: Request) -> Response:
         """List one's messages, those of all branches, the oldest first."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         conversation_id = _id(request)
         page = await self._conversations.messages(user_id, conversation_id, queries.page(request.query_params))
         return page_response(page, _message)

@@ -39,6 +39,7 @@ FORMS: Mapping[str, Form] = {
     "INVALID_REFRESH_TOKEN": Form(401, "authentication_error", "invalid_api_key"),
     "INSUFFICIENT_QUOTA": Form(402, "insufficient_quota", "insufficient_quota"),
     "CONTENT_REFUSED": Form(403, "invalid_request_error", "content_policy_violation"),
+    "SCOPE_MISSING": Form(403, "permission_error", "permission_denied"),
     "LOGIN_BLOCKED": Form(403, "permission_error", "permission_denied"),
     "MODEL_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "CONVERSATION_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
@@ -46,6 +47,7 @@ FORMS: Mapping[str, Form] = {
     "TURN_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "ORDER_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "PACKAGE_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
+    "KEY_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "RESERVATION_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "WALLET_NOT_FOUND": Form(402, "insufficient_quota", "insufficient_quota"),
     "ROUTE_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
@@ -58,10 +60,13 @@ FORMS: Mapping[str, Form] = {
     "RATE_LIMITED": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "TOO_MANY_TURNS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "TOO_MANY_ORDERS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
+    "TOO_MANY_KEYS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "INTERNAL": _INTERNAL,
     "UPSTREAM_ERROR": Form(502, "server_error", "upstream_error"),
     # Not 429: it is not this user who asks too often.
     "UPSTREAM_BUSY": Form(503, "server_error", "service_unavailable"),
+    "QUEUE_FULL": Form(503, "server_error", "service_unavailable"),
+    "QUEUE_TIMEOUT": Form(503, "server_error", "service_unavailable"),
     "TURN_LOST": Form(503, "server_error", "service_unavailable"),
     "SERVICE_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
     "MODERATION_UNAVAILABLE": Form(503, "server_error", "service_unavailable"),
@@ -127,9 +132,16 @@ def headers(error: ServiceError) -> dict[str, str]:
         found["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if form(error).status == 401:
         found["WWW-Authenticate"] = "Bearer"
+    if error.wire_reason == "RATE_LIMITED":
+        found |= _rate_limit(error)
     if "allow" in error.metadata:
         found["Allow"] = error.metadata["allow"]
     return found
+
+
+def _rate_limit(error: ServiceError) -> dict[str, str]:
+    facts = {"X-RateLimit-Limit": "limit", "X-RateLimit-Remaining": "remaining"}
+    return {header: error.metadata[fact] for header, fact in facts.items() if fact in error.metadata}
 
 
 def _refusal(error: ServiceError) -> _Refusal | msgspec.UnsetType:

@@ -5,7 +5,6 @@ Pure ASGI: a middleware that buffers or wraps bodies would cost each chunk of a 
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 from starlette.datastructures import Headers
@@ -14,6 +13,7 @@ from starlette.routing import Router
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.edge import http_errors, languages
+from services.gateway.edge.response_headers import added_headers
 from services.gateway.errors import ClientGoneError, InternalError, MethodNotAllowedError, RouteNotFoundError
 from services.gateway.identity.ids import new_request_id
 from services.gateway.metrics import GatewayMetrics
@@ -57,7 +57,7 @@ class Edge:
         structlog.contextvars.bind_contextvars(trace_id=trace_id, request_id=request_id)
         # With "app" in it the router raises what it would otherwise answer in plain text.
         scope.update(app=self, state={"request_id": request_id, "begin": begin})
-        response = _Response(send, scope["state"])
+        response = _Response(send, scope)
         code = None
         try:
             await self._router(scope, receive, response.send)
@@ -87,9 +87,9 @@ class Edge:
 class _Response:
     """Adds the request's id to the answer, that of its turn if it is about one, and remembers its status."""
 
-    def __init__(self, send: Send, state: Mapping[str, Any]) -> None:
+    def __init__(self, send: Send, request: Scope) -> None:
         self._send = send
-        self._state = state
+        self._request = request
         self.started = False
         self.status = 500
 
@@ -97,8 +97,8 @@ class _Response:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            request_id = (b"x-request-id", self._state["request_id"].encode())
-            message["headers"] = [*message.get("headers", ()), request_id]
+            request_id = (b"x-request-id", self._request["state"]["request_id"].encode())
+            message["headers"] = [*message.get("headers", ()), request_id, *added_headers(self._request)]
         await self._send(message)
 
     async def fail(self, error: ServiceError, language: languages.Language) -> None:

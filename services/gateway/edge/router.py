@@ -8,6 +8,7 @@ from services.gateway.chat.routes import ChatCompletions
 from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.conversations.routes import ConversationRoutes
 from services.gateway.health.routes import HealthRoutes
+from services.gateway.identity.key_routes import KeyRoutes
 from services.gateway.identity.routes import AuthRoutes
 from services.gateway.models.routes import ModelRoutes
 from services.gateway.moderation.routes import ModerationRoutes
@@ -21,6 +22,7 @@ def router(
     *,
     health: HealthRoutes,
     auth: AuthRoutes,
+    keys: KeyRoutes,
     models: ModelRoutes,
     moderations: ModerationRoutes,
     wallet: WalletRoutes,
@@ -57,6 +59,9 @@ def router(
             Route("/v1/payments/{provider}/notify", callbacks.notify, methods=["GET", "POST"]),
             Route("/v1/auth/wechat", auth.wechat, methods=["POST"]),
             Route("/v1/auth/refresh", auth.refresh, methods=["POST"]),
+            Route("/v1/auth/revoke", auth.revoke, methods=["POST"]),
+            Route("/v1/api_keys", keys.keys, methods=["GET", "POST"]),
+            Route("/v1/api_keys/{key_id}", keys.key, methods=["DELETE"]),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
         ],

@@ -1,4 +1,4 @@
-"""Users, API keys and refresh tokens in PostgreSQL.
+"""Users and refresh tokens in PostgreSQL, and the keys that operators issue.
 
 What it is given and keeps of a secret is its digest, or, of the one that must be read again, its ciphertext.
 """
@@ -32,7 +32,6 @@ _KEEP_SESSION_KEY = "UPDATE users SET wechat_session_key = $2 WHERE id = $1"
 _SESSION = "SELECT wechat_openid, wechat_session_key FROM users WHERE id = $1"
 
 _ADD_KEY = "INSERT INTO api_keys (sha256, user_id, label, prefix) VALUES ($1, $2, $3, $4)"
-_KEY_OWNER = "SELECT user_id FROM api_keys WHERE sha256 = $1 AND revoked_at IS NULL"
 _REVOKE_KEYS = """
 UPDATE api_keys SET revoked_at = now() FROM users
 WHERE users.id = user_id AND users.name = $1 AND label = $2 AND revoked_at IS NULL
@@ -49,6 +48,10 @@ FROM refresh_tokens WHERE sha256 = $1 FOR UPDATE
 """
 _USE_REFRESH = "UPDATE refresh_tokens SET used_at = now() WHERE sha256 = $1"
 _REVOKE_FAMILY = "UPDATE refresh_tokens SET revoked_at = now() WHERE family = $1 AND revoked_at IS NULL"
+_REVOKE_FAMILY_OF = """
+UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL
+AND family = (SELECT family FROM refresh_tokens WHERE sha256 = $1)
+"""
 _FORGET_EXPIRED = "DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at <= now()"
 
 
@@ -64,44 +67,38 @@ class Accounts:
 
     async def user_of_openid(self, openid: str) -> str:
         """The id of WeChat's user, who is created at their first login."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval(_LOGIN, new_user_id(), openid))
 
     async def keep_session_key(self, user_id: str, sealed: bytes | None) -> None:
         """Remember the encrypted session key of the user's last login; None forgets the one before."""
-        with _answering():
+        with answering():
             await self._pool.execute(_KEEP_SESSION_KEY, user_id, sealed)
 
     async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
         """The user's openid, "" for a developer, and the encrypted session key of their last login."""
-        with _answering():
+        with answering():
             row = await self._pool.fetchrow(_SESSION, user_id)
         return ("", None) if row is None else (row["wechat_openid"] or "", row["wechat_session_key"])
 
     async def user_named(self, name: str) -> str:
         """The id of the developer of this name, who is created when there is none."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval(_NAME, new_user_id(), name))
 
     async def add_key(self, user_id: str, *, label: str, sha256: bytes, prefix: str) -> None:
         """Remember a new API key."""
-        with _answering():
+        with answering():
             await self._pool.execute(_ADD_KEY, sha256, user_id, label, prefix)
 
     async def revoke_keys(self, *, user_name: str, label: str) -> list[str]:
         """Revoke a developer's keys of this label; answers the prefixes of those that were live."""
-        with _answering():
+        with answering():
             return [row["prefix"] for row in await self._pool.fetch(_REVOKE_KEYS, user_name, label)]
-
-    async def owner_of_key(self, sha256: bytes) -> str | None:
-        """The id of the user whose live key this is."""
-        with _answering():
-            owner: str | None = await self._pool.fetchval(_KEY_OWNER, sha256)
-            return owner
 
     async def add_refresh_token(self, user_id: str, sha256: bytes, *, ttl_s: float) -> None:
         """Begin a family: a login. The user's expired tokens are forgotten on the way."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(_FORGET_EXPIRED, user_id)
                 await connection.execute(_ADD_REFRESH, sha256, uuid.uuid4(), user_id, ttl_s)
@@ -113,7 +110,7 @@ class Accounts:
             InvalidRefreshTokenError: It is unknown, expired or revoked; or it was used before, and then its whole
                 family is revoked.
         """
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection, connection.transaction():
                 token = await connection.fetchrow(_LOCK_REFRESH, old_sha256)
                 if token is not None and not token["dead"] and not token["used"]:
@@ -125,14 +122,20 @@ class Accounts:
         # Raised out here, so that a revocation is committed.
         raise InvalidRefreshTokenError
 
+    async def revoke_refresh_token(self, sha256: bytes) -> None:
+        """End the session that this token belongs to; an unknown one ends nothing."""
+        with answering():
+            await self._pool.execute(_REVOKE_FAMILY_OF, sha256)
+
     async def check(self) -> None:
         """Ask the database whether it answers."""
-        with _answering():
+        with answering():
             await self._pool.fetchval("SELECT 1")
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """Turn what goes wrong inside, while PostgreSQL is asked, into UnavailableError."""
     try:
         yield
     except FAILED:

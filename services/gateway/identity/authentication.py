@@ -7,6 +7,7 @@ from typing import Protocol
 from cachetools import TTLCache
 
 from services.gateway.errors import InvalidApiKeyError
+from services.gateway.identity.domain import Caller
 from services.gateway.identity.ids import digest, is_api_key
 
 # A revoked key works for at most this long in a replica that has just seen it.
@@ -17,8 +18,8 @@ _KEYS_MAX = 10_000
 class KeyOwners(Protocol):
     """Where API keys are kept."""
 
-    async def owner_of_key(self, sha256: bytes) -> str | None:
-        """The id of the user whose live key this is."""
+    async def caller(self, sha256: bytes) -> Caller | None:
+        """Who the live key with this digest belongs to."""
         ...
 
 
@@ -31,16 +32,16 @@ class SessionUsers(Protocol):
 
 
 class Authenticator:
-    """Tells users by their bearer tokens."""
+    """Tells callers by their bearer tokens."""
 
     def __init__(self, keys: KeyOwners, sessions: SessionUsers, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Ask these; `clock` in seconds."""
         self._keys = keys
         self._sessions = sessions
-        self._known: TTLCache[bytes, str] = TTLCache(_KEYS_MAX, ttl=_KEY_TTL_S, timer=clock)
+        self._known: TTLCache[bytes, Caller] = TTLCache(_KEYS_MAX, ttl=_KEY_TTL_S, timer=clock)
 
-    async def user_of(self, authorization: str | None) -> str:
-        """The user's id.
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who sends this header.
 
         Raises:
             InvalidApiKeyError: Whatever is wrong with the header; it never says what.
@@ -50,16 +51,20 @@ class Authenticator:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise InvalidApiKeyError
-        user_id = await self._owner(digest(token)) if is_api_key(token) else self._sessions.user_of(token)
-        if user_id is None:
+        caller = await self._key_caller(digest(token)) if is_api_key(token) else self._session_caller(token)
+        if caller is None:
             raise InvalidApiKeyError
-        return user_id
+        return caller
 
-    async def _owner(self, sha256: bytes) -> str | None:
-        user_id = self._known.get(sha256)
-        if user_id is None:
-            user_id = await self._keys.owner_of_key(sha256)
-            if user_id is not None:
+    def _session_caller(self, token: str) -> Caller | None:
+        user_id = self._sessions.user_of(token)
+        return None if user_id is None else Caller(user_id)
+
+    async def _key_caller(self, sha256: bytes) -> Caller | None:
+        caller = self._known.get(sha256)
+        if caller is None:
+            caller = await self._keys.caller(sha256)
+            if caller is not None:
                 # Only keys that exist are remembered: made-up ones cannot push them out.
-                self._known[sha256] = user_id
-        return user_id
+                self._known[sha256] = caller
+        return caller

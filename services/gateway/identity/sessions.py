@@ -1,7 +1,11 @@
-"""Sessions of people: short-lived access tokens that any replica can check alone, and refresh tokens that rotate."""
+"""Sessions of people: short-lived access tokens that any replica can check alone, and refresh tokens that rotate.
 
+An access token names the secret that signed it (`kid`), so that secrets can be replaced while tokens are in use.
+"""
+
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import jwt
@@ -26,14 +30,29 @@ class RefreshTokens(Protocol):
         """Use up a token."""
         ...
 
+    async def revoke_refresh_token(self, sha256: bytes) -> None:
+        """End the session that this token belongs to."""
+        ...
+
 
 class Sessions:
     """Begins sessions, renews them and tells whose they are."""
 
-    def __init__(self, store: RefreshTokens, secret: str, *, clock: Callable[[], float] = time.time) -> None:
-        """Sign with this secret; `clock` answers seconds since 1970 UTC and stamps new tokens."""
+    def __init__(
+        self,
+        store: RefreshTokens,
+        secret: str,
+        *,
+        previous: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Sign with a secret, and believe tokens signed with a previous one.
+
+        `clock` answers seconds since 1970 UTC and stamps new tokens.
+        """
         self._store = store
         self._secret = secret
+        self._secrets = {_kid(each): each for each in (secret, *previous)}
         self._clock = clock
 
     async def begin(self, user_id: str) -> Tokens:
@@ -57,12 +76,24 @@ class Sessions:
         user_id = await self._store.rotate_refresh_token(digest(refresh_token), digest(fresh), ttl_s=_REFRESH_S)
         return self._tokens(user_id, fresh)
 
+    async def end(self, refresh_token: str) -> None:
+        """Log out: the refresh token ends now, the access token within hours by itself.
+
+        Raises:
+            UnavailableError: The store does not answer.
+        """
+        await self._store.revoke_refresh_token(digest(refresh_token))
+
     def user_of(self, access_token: str) -> str | None:
         """Whose access token this is; None when it is not ours, or has expired."""
         try:
+            # A token without a name for its secret is from before secrets had one.
+            kid = jwt.get_unverified_header(access_token).get("kid", _kid(self._secret))
+            if kid not in self._secrets:
+                return None
             claims = jwt.decode(
                 access_token,
-                self._secret,
+                self._secrets[kid],
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 options={"require": ["exp", "iss", "sub"]},
@@ -74,4 +105,10 @@ class Sessions:
     def _tokens(self, user_id: str, refresh_token: str) -> Tokens:
         now = int(self._clock())
         claims = {"sub": user_id, "iss": _ISSUER, "iat": now, "exp": now + _ACCESS_S}
-        return Tokens(user_id, jwt.encode(claims, self._secret, _ALGORITHM), _ACCESS_S, refresh_token)
+        token = jwt.encode(claims, self._secret, _ALGORITHM, headers={"kid": _kid(self._secret)})
+        return Tokens(user_id, token, _ACCESS_S, refresh_token)
+
+
+def _kid(secret: str) -> str:
+    """What names a secret and tells nothing of it."""
+    return hashlib.sha256(f"kid\n{secret}".encode()).hexdigest()[:8]

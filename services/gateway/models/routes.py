@@ -9,6 +9,7 @@ from services.gateway.admission.gate import Gate
 from services.gateway.chat.client import ChatClient
 from services.gateway.edge.body import shown
 from services.gateway.edge.responses import json_response
+from services.gateway.identity.domain import Scope
 from services.gateway.models.domain import Model
 from services.runtime.errors import Code, RemoteError
 
@@ -23,13 +24,13 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """Every model that can be asked, the default first."""
-        await self._gate.enter(request.headers)
+        await self._gate.enter(request.scope, Scope.CHAT)
         models = await self._chat.list_models()
         return json_response({"object": "list", "data": [_model(model) for model in models]})
 
     async def one(self, request: Request) -> Response:
         """One model."""
-        await self._gate.enter(request.headers)
+        await self._gate.enter(request.scope, Scope.CHAT)
         model_id = request.path_params["model_id"]
         for model in await self._chat.list_models():
             if model.id == model_id:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from services.gateway.admission.gate import Gate
 from services.gateway.edge import body, languages
 from services.gateway.edge.responses import json_response
+from services.gateway.identity.domain import Scope
 from services.gateway.identity.principals import Principals
 from services.gateway.moderation import moderations
 from services.gateway.moderation.client import ModerationClient
@@ -25,11 +26,11 @@ class ModerationRoutes:
 
     async def create(self, request: Request) -> Response:
         """What is found in each text. Each counts as a request: it can cost the layers as much as a turn's does."""
-        user_id = await self._gate.enter(request.headers)
+        admitted = await self._gate.enter(request.scope, Scope.CHAT)
         raw = await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
         asked = moderations.moderation_request(raw)
-        await self._gate.count(user_id, len(asked.texts) - 1)
-        principal = await self._principals.principal(user_id)
+        await self._gate.count(admitted, len(asked.texts) - 1)
+        principal = await self._principals.principal(admitted.user_id)
         request_id = request.state.request_id
         found = await self._moderation.moderate(request_id, principal, asked.texts)
         language = languages.language(request.headers.get("accept-language"))

@@ -8,9 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
+from services.gateway.admission.rate_limit import RateLimit
 from services.gateway.edge import body, queries
 from services.gateway.edge.client_address import Network, client_address
 from services.gateway.edge.responses import json_response, page_response
+from services.gateway.identity.domain import Scope
 from services.gateway.orders import purchases
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Order
@@ -29,7 +31,9 @@ class OrderRoutes:
         gate: Gate,
         payers: Payers,
         payments: PaymentClient,
+        rate_limit: RateLimit,
         *,
+        orders_per_minute: int,
         body_bytes_max: int,
         trusted_proxies: Sequence[Network],
     ) -> None:
@@ -37,12 +41,14 @@ class OrderRoutes:
         self._gate = gate
         self._payers = payers
         self._payments = payments
+        self._rate_limit = rate_limit
+        self._orders_per_minute = orders_per_minute
         self._body_bytes_max = body_bytes_max
         self._trusted_proxies = trusted_proxies
 
     async def orders(self, request: Request) -> Response:
         """POST: a new order. Else: the user's orders, the newest first."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.ORDERS)).user_id
         if request.method == "POST":
             return await self._create(request, user_id)
         page = await self._payments.orders(user_id, queries.page(request.query_params))
@@ -50,7 +56,7 @@ class OrderRoutes:
 
     async def order(self, request: Request) -> Response:
         """One order."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.ORDERS)).user_id
         order_id = request.path_params["order_id"]
         if not _ORDER_ID.fullmatch(order_id):
             # The error that asking for an order of nobody's would give.
@@ -58,6 +64,7 @@ class OrderRoutes:
         return json_response(_order(await self._payments.order(user_id, order_id)))
 
     async def _create(self, request: Request, user_id: str) -> Response:
+        await self._rate_limit.count("order", user_id, per_minute=self._orders_per_minute)
         request_id = purchases.idempotency_key(request.headers.get("idempotency-key"), request.state.request_id)
         raw = await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
         purchase = purchases.purchase(raw)

@@ -40,6 +40,17 @@ class BillingClient:
             raise
         return convert.wallet(response.wallet)
 
+    async def topped_up(self, user_id: str) -> bool:
+        """Whether the user has ever paid for a top-up."""
+        request = billing_pb2.GetWalletRequest(user_id=user_id)
+        try:
+            response = await self._peer.unary(self._stub.GetWallet, request, timeout_s=_TIMEOUT_S)
+        except ServiceError as error:
+            if error.wire_reason == "WALLET_NOT_FOUND":
+                return False
+            raise
+        return bool(response.topped_up)
+
     async def transactions(self, user_id: str, page: PageRequest) -> Page[Transaction]:
         """What moved the user's balance, the newest first."""
         request = billing_pb2.ListTransactionsRequest(user_id=user_id, page_size=page.limit, page_token=page.after)

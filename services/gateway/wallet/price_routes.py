@@ -9,6 +9,7 @@ from services.gateway.admission.gate import Gate
 from services.gateway.edge import languages
 from services.gateway.edge.languages import Language
 from services.gateway.edge.responses import json_response
+from services.gateway.identity.domain import Scope
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Package
 from services.gateway.wallet.client import BillingClient
@@ -27,7 +28,7 @@ class PriceRoutes:
 
     async def prices(self, request: Request) -> Response:
         """What each model costs now."""
-        await self._gate.enter(request.headers)
+        await self._gate.enter(request.scope, Scope.WALLET)
         listed = await self._billing.prices()
         return json_response(
             {
@@ -39,7 +40,7 @@ class PriceRoutes:
 
     async def packages(self, request: Request) -> Response:
         """What can be bought now, and how it can be paid."""
-        await self._gate.enter(request.headers)
+        await self._gate.enter(request.scope, Scope.WALLET)
         offers = await self._payments.offers()
         language = languages.language(request.headers.get("accept-language"))
         return json_response(

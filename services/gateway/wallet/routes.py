@@ -13,6 +13,7 @@ from services.gateway.edge import languages, queries
 from services.gateway.edge.body import wrong
 from services.gateway.edge.languages import Language
 from services.gateway.edge.responses import json_response, page_response
+from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.domain import Receipt, TokenUsage, Transaction, UsageLine, Wallet
@@ -34,24 +35,24 @@ class WalletRoutes:
 
     async def me(self, request: Request) -> Response:
         """The user and their wallet."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
         wallet = await self._billing.wallet(user_id)
         return json_response({"user": {"id": user_id}, "wallet": _wallet(wallet)})
 
     async def wallet(self, request: Request) -> Response:
         """The wallet."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
         return json_response(_wallet(await self._billing.wallet(user_id)))
 
     async def transactions(self, request: Request) -> Response:
         """What moved the balance, the newest first."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
         page = await self._billing.transactions(user_id, queries.page(request.query_params))
         return page_response(page, partial(_transaction, language=_language(request)))
 
     async def receipt(self, request: Request) -> Response:
         """What one turn cost, and why."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
         request_id = request.path_params["request_id"]
         if not is_id(request_id):
             raise wrong("request_id", "id")
@@ -60,7 +61,7 @@ class WalletRoutes:
 
     async def usage(self, request: Request) -> Response:
         """The charged turns by day and model, and their sum."""
-        user_id = await self._gate.enter(request.headers)
+        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
         period = queries.period(request.query_params, self._clock())
         lines = await self._billing.usage(user_id, period.start, period.end)
         return json_response(

@@ -112,7 +112,7 @@ async def test_more_callbacks_than_may_run_are_sent_away(start_gateway: StartGat
 
 
 async def test_callbacks_are_not_counted_against_anybody(start_gateway: StartGateway) -> None:
-    gateway = await start_gateway(rate_limit_per_minute=1)
+    gateway = await start_gateway(rate_limit_key_per_minute=1)
     assert [await notify(gateway) for _ in range(3)] == [204] * 3
 
 

@@ -1,14 +1,20 @@
 """The rate limit over real Redis."""
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from services.gateway.admission import rate_limit
 from tests.integration.gateway.conftest import Gateway, StartGateway, issue_key
+
+SCRIPT = Path(rate_limit.__file__).with_name("sliding_window.lua").read_text("utf-8")
 
 
 async def status(gateway: Gateway, key: str) -> int:
@@ -17,7 +23,7 @@ async def status(gateway: Gateway, key: str) -> int:
 
 
 async def test_a_user_who_asks_too_often_is_told_when_to_come_back(start_gateway: StartGateway) -> None:
-    gateway = await start_gateway(rate_limit_per_minute=3)
+    gateway = await start_gateway(rate_limit_key_per_minute=3)
     assert [await status(gateway, gateway.key) for _ in range(4)] == [200, 200, 200, 429]
     async with gateway.http.get(f"{gateway.url}/v1/models", headers=gateway.auth) as answer:
         assert answer.status == 429
@@ -27,9 +33,54 @@ async def test_a_user_who_asks_too_often_is_told_when_to_come_back(start_gateway
     assert await status(gateway, other) == 200
 
 
+async def test_every_answer_tells_what_the_limit_leaves(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(rate_limit_key_per_minute=5)
+    left = []
+    for _ in range(2):
+        async with gateway.http.get(f"{gateway.url}/v1/models", headers=gateway.auth) as answer:
+            assert answer.headers["X-RateLimit-Limit"] == "5"
+            left.append(answer.headers["X-RateLimit-Remaining"])
+    assert left == ["4", "3"]
+
+
+async def test_trial_paid_and_key_users_have_limits_of_their_own(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(
+        rate_limit_trial_per_minute=1, rate_limit_paid_per_minute=2, rate_limit_key_per_minute=3
+    )
+    _, trial = await gateway.login("limits-trial")
+    payer_id, paid = await gateway.login("limits-paid")
+    gateway.billing.topped_up.add(payer_id)
+    for token, allowed in ((trial, 1), (paid, 2), (gateway.key, 3)):
+        assert [await status(gateway, token) for _ in range(4)] == [200] * allowed + [429] * (4 - allowed)
+
+
+async def test_logins_are_limited_by_address_and_orders_by_user(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(login_limit_per_minute=2, order_limit_per_minute=1)
+    _, token = await gateway.login("limits-login")
+    order = {"package_id": "small", "channel": "native"}
+    assert [(await gateway.post("/v1/orders", order, token=token))[0] for _ in range(2)] == [201, 429]
+    statuses = [(await gateway.post("/v1/auth/wechat", {"code": f"limits-{number}"}))[0] for number in range(3)]
+    assert statuses == [200, 429, 429]
+
+
+async def test_the_window_slides(redis_database_url: str) -> None:
+    redis = Redis.from_url(redis_database_url)
+    script = redis.register_script(SCRIPT)
+    counter, window_ms = f"window-{time.time()}", 400
+    count = functools.partial(script, keys=[counter], args=[4, 1, window_ms])
+    assert [(await count())[0] for _ in range(5)] == [1, 1, 1, 1, 0]
+    _, _, wait_ms = await count()
+    await asyncio.sleep(wait_ms / 1000 + 0.005)
+    assert (await count())[0] == 1
+    await asyncio.sleep(2 * window_ms / 1000)
+    assert await count() == [1, 3, 0]
+    assert 0 < await redis.pttl(counter) <= 2 * window_ms
+    await redis.aclose()
+
+
 async def test_replicas_share_the_limit(start_gateway: StartGateway) -> None:
-    first = await start_gateway(rate_limit_per_minute=3)
-    second = await start_gateway(rate_limit_per_minute=3)
+    first = await start_gateway(rate_limit_key_per_minute=3)
+    second = await start_gateway(rate_limit_key_per_minute=3)
     assert [await status(each, first.key) for each in (first, second, first, second)] == [200, 200, 200, 429]
 
 
@@ -37,7 +88,7 @@ async def test_without_redis_everyone_comes_in_and_nobody_waits(
     start_gateway: StartGateway, redis_database_url: str
 ) -> None:
     async with _relay(redis_database_url) as (url, cut):
-        gateway = await start_gateway(rate_limit_per_minute=1, redis_url=SecretStr(url))
+        gateway = await start_gateway(rate_limit_key_per_minute=1, redis_url=SecretStr(url))
         assert await status(gateway, gateway.key) == 200
         cut()
         begin = time.perf_counter()

@@ -121,7 +121,7 @@ async def test_strangers_are_not_served(gateway: Gateway) -> None:
 
 
 async def test_every_text_counts_as_a_request(start_gateway: StartGateway) -> None:
-    gateway = await start_gateway(rate_limit_per_minute=5)
+    gateway = await start_gateway(rate_limit_key_per_minute=5)
     await judged(gateway, [INNOCENT] * 4)
     with pytest.raises(openai.RateLimitError) as caught:
         await judged(gateway, [INNOCENT] * 2)

@@ -113,7 +113,7 @@ async def test_a_client_that_leaves_is_counted_and_frees_its_slot(start_gateway:
 
 
 async def test_too_many_turns_at_once_are_refused(start_gateway: StartGateway) -> None:
-    gateway = await start_gateway(concurrent_turns_max=2)
+    gateway = await start_gateway(concurrent_turns_max=2, queue_per_user_max=0)
     gateway.chat.script = ["好", 1.0]
     url = f"{gateway.url}/v1/chat/completions"
     async with (
@@ -124,6 +124,57 @@ async def test_too_many_turns_at_once_are_refused(start_gateway: StartGateway) -
         assert third.status == 429
         assert (await third.json())["error"]["code"] == "rate_limit_exceeded"
         assert third.headers["Retry-After"] == "1"
+
+
+async def test_a_turn_that_waits_is_told_its_position_and_then_answered(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(concurrent_turns_max=1)
+    gateway.chat.script = ["好", 0.2]
+    first, second = await asyncio.gather(read_stream(gateway), read_stream(gateway))
+    waited = first if ": queue 1\n\n" in first else second
+    assert waited.startswith(": queue 1\n\n")
+    assert all("好" in text and text.endswith("data: [DONE]\n\n") for text in (first, second))
+
+
+async def test_a_client_that_leaves_the_queue_asks_nothing(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(turns_max=1)
+    gateway.chat.script = [30.0]
+    running = asyncio.create_task(_ask_and_hang(gateway, stream=True))
+    while not gateway.chat.requests:
+        await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(_ask_and_hang(gateway, stream=False))
+    while gateway.registry.get_sample_value("queqiao_admission_queue_depth") != 1:
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    while gateway.registry.get_sample_value("queqiao_admission_queue_depth") != 0:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await gateway.chat.cancelled.wait()
+    assert len(gateway.chat.requests) == 1
+
+
+async def test_a_turn_that_waited_too_long_says_so_inside_its_stream(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(turns_max=1, queue_wait_s=0.1)
+    gateway.chat.script = [30.0]
+    running = asyncio.create_task(_ask_and_hang(gateway, stream=True))
+    while not gateway.chat.requests:
+        await asyncio.sleep(0.01)
+    text = await read_stream(gateway)
+    assert text.startswith(": queue 1\n\n")
+    assert '"code":"service_unavailable"' in text
+    running.cancel()
+    await gateway.chat.cancelled.wait()
+
+
+async def test_what_neither_runs_nor_waits_is_refused_at_once(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(turns_max=1, queue_max=0)
+    gateway.chat.script = [30.0]
+    running = asyncio.create_task(_ask_and_hang(gateway, stream=True))
+    while not gateway.chat.requests:
+        await asyncio.sleep(0.01)
+    status, refused = await gateway.post("/v1/chat/completions", BODY)
+    assert (status, refused["error"]["code"]) == (503, "service_unavailable")
+    running.cancel()
+    await gateway.chat.cancelled.wait()
 
 
 async def test_a_turn_that_takes_too_long_is_a_timeout(start_gateway: StartGateway) -> None:

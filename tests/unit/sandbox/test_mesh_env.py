@@ -75,8 +75,9 @@ def test_only_the_gateway_listens_on_the_host_that_was_asked_for(tmp_path: Path)
 
 def test_an_option_that_was_given_wins_over_the_laptops_own(tmp_path: Path) -> None:
     assert mesh(tmp_path, {})._service_env("chat")["DRAIN_S"] == "3"
-    env = mesh(tmp_path, {"DRAIN_S": "20", "LOG_LEVEL": "DEBUG", "RATE_LIMIT_PER_MINUTE": "7"})._service_env("gateway")
-    assert (env["DRAIN_S"], env["LOG_LEVEL"], env["RATE_LIMIT_PER_MINUTE"]) == ("20", "DEBUG", "7")
+    given = {"DRAIN_S": "20", "LOG_LEVEL": "DEBUG", "RATE_LIMIT_KEY_PER_MINUTE": "7"}
+    env = mesh(tmp_path, given)._service_env("gateway")
+    assert (env["DRAIN_S"], env["LOG_LEVEL"], env["RATE_LIMIT_KEY_PER_MINUTE"]) == ("20", "DEBUG", "7")
 
 
 def test_the_keys_that_a_file_of_providers_names_reach_the_chat_service_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from services.gateway.errors import InvalidApiKeyError
 from services.gateway.identity import authentication
 from services.gateway.identity.authentication import Authenticator
+from services.gateway.identity.domain import ALL_SCOPES, KEY_SCOPES, Caller
 from services.gateway.identity.ids import digest, new_api_key
 
 
@@ -15,9 +16,10 @@ class Keys:
     owners: dict[bytes, str] = field(default_factory=dict)
     asked: int = 0
 
-    async def owner_of_key(self, sha256: bytes) -> str | None:
+    async def caller(self, sha256: bytes) -> Caller | None:
         self.asked += 1
-        return self.owners.get(sha256)
+        owner = self.owners.get(sha256)
+        return None if owner is None else Caller(owner, KEY_SCOPES, by_key=True)
 
 
 class NoSessions:
@@ -38,26 +40,26 @@ async def test_a_revoked_key_dies_within_seconds() -> None:
     keys = Keys({digest(key): "usr_1"})
     authenticator = Authenticator(keys, NoSessions(), clock=clock)
     for _ in range(3):
-        assert await authenticator.user_of(f"Bearer {key}") == "usr_1"
+        assert (await authenticator.caller(f"Bearer {key}")).user_id == "usr_1"
     assert keys.asked == 1
     keys.owners.clear()
     clock.now += 4.9
-    assert await authenticator.user_of(f"Bearer {key}") == "usr_1"
+    assert (await authenticator.caller(f"Bearer {key}")).user_id == "usr_1"
     clock.now += 0.2
     with pytest.raises(InvalidApiKeyError):
-        await authenticator.user_of(f"Bearer {key}")
+        await authenticator.caller(f"Bearer {key}")
 
 
 async def test_made_up_keys_are_asked_for_each_time_and_push_nothing_out() -> None:
     key = new_api_key()
     keys = Keys({digest(key): "usr_1"})
     authenticator = Authenticator(keys, NoSessions())
-    await authenticator.user_of(f"Bearer {key}")
+    await authenticator.caller(f"Bearer {key}")
     for _ in range(3):
         with pytest.raises(InvalidApiKeyError):
-            await authenticator.user_of(f"Bearer {new_api_key()}")
+            await authenticator.caller(f"Bearer {new_api_key()}")
     assert keys.asked == 4
-    await authenticator.user_of(f"Bearer {key}")
+    await authenticator.caller(f"Bearer {key}")
     assert keys.asked == 4
 
 
@@ -67,17 +69,17 @@ async def test_the_number_of_remembered_keys_is_bounded(monkeypatch: pytest.Monk
     keys = Keys({digest(key): key for key in three})
     authenticator = Authenticator(keys, NoSessions())
     for key in (*three, three[2], three[0]):
-        await authenticator.user_of(f"Bearer {key}")
+        await authenticator.caller(f"Bearer {key}")
     assert keys.asked == 4
 
 
 async def test_sessions_and_spellings_of_the_scheme() -> None:
     authenticator = Authenticator(Keys(), NoSessions())
-    assert await authenticator.user_of("bearer  session ") == "usr_session"
+    assert await authenticator.caller("bearer  session ") == Caller("usr_session", ALL_SCOPES)
 
 
 @pytest.mark.parametrize("header", [None, "", "session", "Basic session", "Bearer", "Bearer other", "Bearer sk-qq-x"])
 async def test_all_else_is_refused_with_one_sentence(header: str | None) -> None:
     with pytest.raises(InvalidApiKeyError) as caught:
-        await Authenticator(Keys(), NoSessions()).user_of(header)
+        await Authenticator(Keys(), NoSessions()).caller(header)
     assert caught.value.message == InvalidApiKeyError().message

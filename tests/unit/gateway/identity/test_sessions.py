@@ -18,6 +18,9 @@ class Store:
         assert old_sha256 != new_sha256
         return "usr_1"
 
+    async def revoke_refresh_token(self, sha256: bytes) -> None:
+        assert len(sha256) == 32
+
 
 async def test_an_access_token_names_its_user_until_it_expires() -> None:
     fresh = await Sessions(Store(), SECRET).begin("usr_1")
@@ -52,4 +55,25 @@ CLAIMS = {"sub": "usr_1", "iss": "queqiao", "exp": int(time.time()) + 1000}
     ],
 )
 def test_tokens_that_are_not_ours_name_nobody(token: str) -> None:
+    assert Sessions(Store(), SECRET).user_of(token) is None
+
+
+async def test_a_secret_is_replaced_while_its_tokens_are_in_use() -> None:
+    old, new = SECRET, SECRET[::-1]
+    token = (await Sessions(Store(), old).begin("usr_1")).access_token
+    during = Sessions(Store(), new, previous=[old])
+    assert during.user_of(token) == "usr_1"
+    fresh = (await during.begin("usr_1")).access_token
+    assert Sessions(Store(), new).user_of(fresh) == "usr_1"
+    assert Sessions(Store(), new).user_of(token) is None
+    assert jwt.get_unverified_header(fresh)["kid"] != jwt.get_unverified_header(token)["kid"]
+
+
+def test_a_token_that_names_no_secret_is_checked_with_todays() -> None:
+    assert Sessions(Store(), SECRET).user_of(jwt.encode(CLAIMS, SECRET, "HS256")) == "usr_1"
+
+
+@pytest.mark.parametrize("kid", ["unknown", ""])
+def test_a_token_that_names_a_secret_we_do_not_have_names_nobody(kid: str) -> None:
+    token = jwt.encode(CLAIMS, SECRET, "HS256", headers={"kid": kid})
     assert Sessions(Store(), SECRET).user_of(token) is None
