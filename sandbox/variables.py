@@ -73,6 +73,7 @@ NEEDS = {
         "QUEUE_PER_USER_MAX",
         "QUEUE_WAIT_S",
         "QUEUE_WEIGHT_PAID",
+        "SOCKETS_PER_USER_MAX",
         "BODY_BYTES_MAX",
         "TURN_TIMEOUT_S",
         "TRUSTED_PROXIES",

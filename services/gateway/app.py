@@ -18,6 +18,7 @@ from services.gateway.admission.turn_slots import TurnSlots
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.relay import Relay
 from services.gateway.chat.routes import ChatCompletions
+from services.gateway.chat.socket_routes import ChatSockets
 from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.config import GatewaySettings
 from services.gateway.conversations.client import ConversationClient
@@ -118,6 +119,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
             drain_s=settings.drain_s,
             notice_s=settings.drain_notice_s,
             on_drain=readiness.begin_drain,
+            frame_bytes_max=settings.body_bytes_max,
         )
         stack.push_async_callback(server.close)
         await server.start()
@@ -205,6 +207,9 @@ def _routes(
             services.chat,
             relay,
             heartbeat_s=settings.heartbeat_s,
+        ),
+        sockets=ChatSockets(
+            gate, scheduler, principals, services.chat, metrics, per_user_max=settings.sockets_per_user_max
         ),
         conversations=ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
     )

@@ -68,7 +68,12 @@ class GatewaySettings(ServiceSettings):
     queue_weight_paid: float = Field(
         default=4.0, gt=0, description="How many turns of paying users and programs run for one of a user on trial."
     )
-    body_bytes_max: int = Field(default=1024 * 1024, ge=1024, description="Largest request body, in bytes.")
+    sockets_per_user_max: int = Field(
+        default=5, ge=1, description="WebSockets that a user may have open, in each replica."
+    )
+    body_bytes_max: int = Field(
+        default=1024 * 1024, ge=1024, description="Largest request body and WebSocket frame, in bytes."
+    )
     turn_timeout_s: float = Field(default=300.0, gt=0, description="Longest turn, in seconds.")
     heartbeat_s: float = Field(default=15.0, gt=0, description="Longest silence of a stream, in seconds.")
     callbacks_max: int = Field(

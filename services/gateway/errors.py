@@ -88,6 +88,13 @@ class TooManyKeysError(ServiceError):
     reason = "TOO_MANY_KEYS"
 
 
+class TooManySocketsError(ServiceError):
+    """The user has as many WebSockets open as a user may; metadata `limit` says how many."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_SOCKETS"
+
+
 class RequestTooLargeError(ServiceError):
     """The body is larger than the gateway takes."""
 

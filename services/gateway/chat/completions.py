@@ -26,7 +26,9 @@ class _CachedTokens(msgspec.Struct):
     cached_tokens: int
 
 
-class _Usage(msgspec.Struct):
+class Usage(msgspec.Struct):
+    """Tokens as OpenAI's clients know them."""
+
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
@@ -77,7 +79,7 @@ class _Chunk(msgspec.Struct):
     created: int
     model: str
     choices: list[_ChunkChoice]
-    usage: _Usage | msgspec.UnsetType | None = msgspec.UNSET
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
     conversation: _Conversation | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -102,7 +104,7 @@ class _Completion(msgspec.Struct):
     created: int
     model: str
     choices: list[_Choice]
-    usage: _Usage
+    usage: Usage
     conversation: _Conversation | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -155,22 +157,22 @@ class ChunkWriter:
         choices = [_ChunkChoice(0, _Delta(), completed.finish_reason)]
         said = _conversation(self._conversation_id, completed)
         if self._include_usage:
-            events = [self._chunk(choices, said=said), self._chunk([], _usage(completed)), _DONE]
+            events = [self._chunk(choices, said=said), self._chunk([], usage(completed)), _DONE]
         else:
-            events = [self._chunk(choices, _usage(completed), said=said), _DONE]
+            events = [self._chunk(choices, usage(completed), said=said), _DONE]
         numbered = enumerate(events, start=1)
         return b"".join(_event(f"{completed.position}.{n}", data) for n, data in numbered if n > received)
 
     def _chunk(
         self,
         choices: list[_ChunkChoice],
-        usage: _Usage | None = None,
+        spent: Usage | None = None,
         *,
         said: _Conversation | msgspec.UnsetType = msgspec.UNSET,
     ) -> bytes:
         absent = None if self._include_usage else msgspec.UNSET
         return _encode(
-            _Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, usage or absent, said)
+            _Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said)
         )
 
 
@@ -204,7 +206,7 @@ def completion(
             created_s,
             model,
             [_Choice(0, message, completed.finish_reason)],
-            _usage(completed),
+            usage(completed),
             _conversation(conversation_id, completed),
         )
     )
@@ -248,8 +250,9 @@ def _conversation(conversation_id: str, completed: Completed) -> _Conversation |
     return _Conversation(conversation_id, *numbers)
 
 
-def _usage(completed: Completed) -> _Usage:
-    return _Usage(
+def usage(completed: Completed) -> Usage:
+    """What an answer used."""
+    return Usage(
         prompt_tokens=completed.input_tokens,
         completion_tokens=completed.output_tokens,
         total_tokens=completed.input_tokens + completed.output_tokens,

@@ -60,6 +60,7 @@ FORMS: Mapping[str, Form] = {
     "RATE_LIMITED": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "TOO_MANY_TURNS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "TOO_MANY_ORDERS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
+    "TOO_MANY_SOCKETS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "TOO_MANY_KEYS": Form(429, "rate_limit_error", "rate_limit_exceeded"),
     "INTERNAL": _INTERNAL,
     "UPSTREAM_ERROR": Form(502, "server_error", "upstream_error"),

@@ -48,8 +48,24 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket, whose turns have ids and traces of their own."""
+        begin = time.perf_counter()
+        scope.update(app=self, state={})
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException:
+            # There is nothing at this path; before the socket is accepted, closing it answers 403.
+            await send({"type": "websocket.close", "code": 1000})
+        route = self._labels.get(scope.get("endpoint"), _UNMATCHED)
+        self._metrics.seconds.labels(route).observe(time.perf_counter() - begin)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
         begin = time.perf_counter()
         headers = Headers(scope=scope)

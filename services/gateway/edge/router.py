@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from starlette.routing import Route, Router
+from starlette.routing import Route, Router, WebSocketRoute
 
 from services.gateway.chat.routes import ChatCompletions
+from services.gateway.chat.socket_routes import ChatSockets
 from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.conversations.routes import ConversationRoutes
 from services.gateway.health.routes import HealthRoutes
@@ -31,12 +32,14 @@ def router(
     callbacks: CallbackRoutes,
     completions: ChatCompletions,
     streams: ChatStreams,
+    sockets: ChatSockets,
     conversations: ConversationRoutes,
 ) -> Router:
     """All routes."""
     return Router(
         [
             Route("/v1/chat/completions", completions, methods=["POST"]),
+            WebSocketRoute("/v1/ws", sockets.serve),
             Route("/v1/chat/streams/{request_id}", streams, methods=["GET", "DELETE"]),
             Route("/v1/conversations", conversations.conversations, methods=["GET", "POST"]),
             Route(
@@ -71,4 +74,4 @@ def router(
 
 def labels(router: Router) -> Mapping[object, str]:
     """The path template of each endpoint, for metrics and logs."""
-    return {route.endpoint: route.path for route in router.routes if isinstance(route, Route)}
+    return {route.endpoint: route.path for route in router.routes if isinstance(route, Route | WebSocketRoute)}

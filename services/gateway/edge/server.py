@@ -21,7 +21,15 @@ class HttpServer:
     """Serves an ASGI application on one port."""
 
     def __init__(
-        self, app: ASGIApp, *, host: str, port: int, drain_s: float, notice_s: float, on_drain: Callable[[], None]
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        drain_s: float,
+        notice_s: float,
+        on_drain: Callable[[], None],
+        frame_bytes_max: int = 1024 * 1024,
     ) -> None:
         """Build the server; nothing listens yet.
 
@@ -32,6 +40,7 @@ class HttpServer:
             drain_s: How long running requests may take to finish in a drain.
             notice_s: How long a drain still takes new requests after `on_drain`.
             on_drain: Called when a drain begins.
+            frame_bytes_max: Largest frame of a WebSocket.
         """
         self.port = port
         self._host = host
@@ -41,7 +50,9 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 http="httptools",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=frame_bytes_max,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

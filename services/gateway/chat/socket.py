@@ -1,0 +1,243 @@
+"""One WebSocket: many turns at once, each a task, and one place that writes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from services.gateway.admission.gate import Admitted, Gate
+from services.gateway.admission.scheduler import TurnScheduler
+from services.gateway.chat import frames
+from services.gateway.chat.client import ChatClient
+from services.gateway.chat.domain import Completed, Delta, Event, Started
+from services.gateway.chat.requests import chat_request, idempotency_key
+from services.gateway.edge import http_errors
+from services.gateway.edge.body import parse, wrong
+from services.gateway.edge.languages import Language
+from services.gateway.errors import InternalError, InvalidApiKeyError, TooManyTurnsError
+from services.gateway.identity.domain import Scope
+from services.gateway.identity.ids import new_request_id, turn_id
+from services.gateway.identity.principals import Principals
+from services.runtime.errors import ServiceError
+from services.runtime.trace import adopt_traceparent
+
+# Turns that one socket may have running or waiting.
+_TURNS_MAX = 8
+
+# Frames that make no sense, after which whoever sends them is not worth another answer.
+_BAD_FRAMES_MAX = 20
+
+# WebSocket close codes: RFC 6455, 7.4.1.
+_POLICY_VIOLATION = 1008
+_UNSUPPORTED_DATA = 1003
+
+log = structlog.get_logger()
+
+Turn = AbstractAsyncContextManager[tuple[Started, AsyncIterator[Event]]]
+
+
+class Socket:
+    """Serves one client until it leaves, or misbehaves."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        language: Language,
+        gate: Gate,
+        scheduler: TurnScheduler,
+        principals: Principals,
+        chat: ChatClient,
+        *,
+        auth_s: float,
+        on_user: Callable[[str], None],
+    ) -> None:
+        """Serve an accepted socket.
+
+        Args:
+            websocket: The socket.
+            language: What errors are told in.
+            gate: Admits.
+            scheduler: Says when a turn may run.
+            principals: Knows who asks.
+            chat: Answers.
+            auth_s: How long the client may take to say who it is.
+            on_user: Told who it is, once; may refuse by raising ServiceError.
+        """
+        self._websocket = websocket
+        self._language = language
+        self._gate = gate
+        self._scheduler = scheduler
+        self._principals = principals
+        self._chat = chat
+        self._auth_s = auth_s
+        self._on_user = on_user
+        self._token = ""
+        self._user_id = ""
+        self._turns: dict[str, asyncio.Task[None]] = {}
+        self._requests: dict[str, str] = {}
+        self._writing = asyncio.Lock()
+
+    async def serve(self, token: str) -> None:
+        """Read frames until the client leaves; `token` is what it said before the first one, "" nothing."""
+        try:
+            async with asyncio.TaskGroup() as turns:
+                try:
+                    await self._read(turns, token)
+                finally:
+                    for task in self._turns.values():
+                        task.cancel()
+        except* WebSocketDisconnect:
+            pass
+
+    async def _read(self, turns: asyncio.TaskGroup, token: str) -> None:
+        bad = 0
+        if token:
+            await self._authenticate(token)
+        while self._websocket.client_state is WebSocketState.CONNECTED:
+            try:
+                async with asyncio.timeout(None if self._user_id else self._auth_s):
+                    text = await self._websocket.receive_text()
+            except TimeoutError:
+                await self._close(InvalidApiKeyError())
+                return
+            except KeyError:
+                # A binary frame.
+                await self._websocket.close(_UNSUPPORTED_DATA)
+                return
+            try:
+                await self._handle(frames.parsed(parse(text.encode("utf-8", "surrogatepass"))), turns)
+            except InvalidApiKeyError as error:
+                await self._close(error)
+                return
+            except ServiceError as error:
+                bad += 1
+                await self._fail(None, error)
+                if bad >= _BAD_FRAMES_MAX:
+                    await self._websocket.close(_POLICY_VIOLATION)
+                    return
+
+    async def _handle(self, frame: frames.Frame, turns: asyncio.TaskGroup) -> None:
+        match frame:
+            case frames.Ping():
+                await self._send(frames.PONG)
+            case frames.Auth():
+                await self._authenticate(frame.token)
+                await self._send(frames.authenticated(self._user_id))
+            case frames.Cancel():
+                await self._cancel(frame.id)
+            case frames.Start() | frames.Resume():
+                if frame.token:
+                    await self._authenticate(frame.token)
+                if not self._user_id:
+                    raise InvalidApiKeyError
+                self._begin(frame, turns)
+
+    async def _authenticate(self, token: str) -> None:
+        admitted, _ = await self._gate.admit(f"Bearer {token}", Scope.CHAT)
+        if self._user_id and admitted.user_id != self._user_id:
+            # Whose turns these are does not change under way.
+            raise InvalidApiKeyError
+        if not self._user_id:
+            self._on_user(admitted.user_id)
+            self._user_id = admitted.user_id
+        self._token = token
+
+    def _begin(self, frame: frames.Start | frames.Resume, turns: asyncio.TaskGroup) -> None:
+        if frame.id in self._turns:
+            raise wrong("id", "turn_running")
+        if len(self._turns) >= _TURNS_MAX:
+            raise TooManyTurnsError(
+                "Too many turns run on this socket.", metadata={"limit": str(_TURNS_MAX)}, retry_after_s=1
+            )
+        task = turns.create_task(self._run(frame))
+        self._turns[frame.id] = task
+        task.add_done_callback(lambda _: self._forget(frame.id))
+
+    def _forget(self, turn: str) -> None:
+        self._turns.pop(turn, None)
+        self._requests.pop(turn, None)
+
+    async def _run(self, frame: frames.Start | frames.Resume) -> None:
+        """Run one turn; whatever goes wrong is told and ends this turn alone."""
+        adopt_traceparent(None)
+        try:
+            if isinstance(frame, frames.Resume):
+                await self._resume(frame)
+            else:
+                await self._start(frame)
+        except WebSocketDisconnect:
+            raise
+        except ServiceError as error:
+            await self._fail(frame.id, error)
+        except Exception:  # the client gets an answer and no stack trace
+            log.exception("unexpected error")
+            await self._fail(frame.id, InternalError("An unexpected error happened; it has been logged."))
+
+    async def _start(self, frame: frames.Start) -> None:
+        self._scheduler.demand_room()
+        admitted, _ = await self._gate.admit(f"Bearer {self._token}", Scope.CHAT)
+        headers = Headers(frame.headers)
+        key = idempotency_key(headers)
+        asked = chat_request(frame.body, headers)
+        principal = await self._principals.principal(admitted.user_id)
+        request_id = turn_id(admitted.user_id, key) if key else new_request_id()
+        await self._follow(frame.id, request_id, self._chat.turn(request_id, principal, asked.question), admitted)
+
+    async def _resume(self, frame: frames.Resume) -> None:
+        admitted, _ = await self._gate.admit(f"Bearer {self._token}", Scope.CHAT)
+        turn = self._chat.resumed(admitted.user_id, frame.request_id, frame.last.position)
+        await self._relay(frame.id, frame.request_id, turn, received=frame.last.closing)
+
+    async def _follow(self, turn_name: str, request_id: str, turn: Turn, admitted: Admitted) -> None:
+        async def tell(position: int) -> None:
+            await self._send(frames.queued(turn_name, position))
+
+        weight = self._gate.weight(admitted)
+        async with self._scheduler.turn(admitted.user_id, weight=weight, on_position=tell):
+            await self._relay(turn_name, request_id, turn, received=0)
+
+    async def _relay(self, turn_name: str, request_id: str, turn: Turn, *, received: int) -> None:
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        self._requests[turn_name] = request_id
+        async with turn as (begun, events):
+            await self._send(frames.started(turn_name, request_id, begun))
+            async for event in events:
+                match event:
+                    case Delta():
+                        await self._send(frames.delta(turn_name, event))
+                    case Started():
+                        await self._send(frames.started(turn_name, request_id, event))
+                    case Completed():
+                        for frame in frames.closing(turn_name, begun.conversation_id, event, received=received):
+                            await self._send(frame)
+
+    async def _cancel(self, turn_name: str) -> None:
+        """Stop a turn; one that has not been asked yet just leaves the queue."""
+        task = self._turns.get(turn_name)
+        if task is None:
+            raise wrong("id", "no_turn")
+        request_id = self._requests.get(turn_name)
+        if request_id is None:
+            task.cancel()
+            completed = Completed("cancelled", 0, 0, 0)
+            for frame in frames.closing(turn_name, "", completed, received=0):
+                await self._send(frame)
+        else:
+            # The turn then ends by itself, and says so.
+            await self._chat.stop(self._user_id, request_id)
+
+    async def _fail(self, turn_name: str | None, error: ServiceError) -> None:
+        await self._send(frames.failed(turn_name, http_errors.body(error, self._language), error.retry_after_s))
+
+    async def _close(self, error: ServiceError) -> None:
+        await self._fail(None, error)
+        await self._websocket.close(_POLICY_VIOLATION)
+
+    async def _send(self, frame: bytes) -> None:
+        """Write a frame; waits while the client reads too slowly, and with it the turn that wants to write."""
+        async with self._writing:
+            if self._websocket.application_state is WebSocketState.CONNECTED:
+                await self._websocket.send_text(frame.decode())
