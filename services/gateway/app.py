@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 from redis.asyncio import Redis
-from starlette.routing import Router
+from starlette.routing import Router, WebSocketRoute
 
 from services.gateway.admission.address_gate import AddressGate
 from services.gateway.admission.gate import Gate
@@ -23,7 +23,9 @@ from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.config import GatewaySettings
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.routes import ConversationRoutes
+from services.gateway.edge.document_routes import DocumentRoutes
 from services.gateway.edge.middleware import Edge
+from services.gateway.edge.openapi import document
 from services.gateway.edge.router import labels, router
 from services.gateway.edge.server import HttpServer
 from services.gateway.edge.tracing import traced
@@ -174,25 +176,8 @@ def _routes(
         admission,
     )
     login = Login(platform, accounts, payers, services.billing, sessions)
-    return router(
-        health=HealthRoutes(readiness),
-        auth=AuthRoutes(login_gate, login, sessions, body_bytes_max=body_bytes_max),
-        keys=KeyRoutes(gate, keys, body_bytes_max=body_bytes_max),
-        models=ModelRoutes(gate, services.chat),
-        moderations=ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
-        wallet=WalletRoutes(gate, services.billing),
-        prices=PriceRoutes(gate, services.billing, services.payments),
-        orders=OrderRoutes(
-            gate,
-            payers,
-            services.payments,
-            rate_limit,
-            orders_per_minute=settings.order_limit_per_minute,
-            body_bytes_max=body_bytes_max,
-            trusted_proxies=settings.trusted_proxies,
-        ),
-        callbacks=CallbackRoutes(services.payments, concurrent_max=settings.callbacks_max),
-        completions=ChatCompletions(
+    features = (
+        ChatCompletions(
             gate,
             scheduler,
             principals,
@@ -201,15 +186,34 @@ def _routes(
             body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
         ),
-        streams=ChatStreams(
+        ChatStreams(
             gate,
             TurnSlots(per_user_max=_FOLLOWERS * settings.concurrent_turns_max),
             services.chat,
             relay,
             heartbeat_s=settings.heartbeat_s,
         ),
-        sockets=ChatSockets(
-            gate, scheduler, principals, services.chat, metrics, per_user_max=settings.sockets_per_user_max
+        ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
+        ModelRoutes(gate, services.chat),
+        ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
+        WalletRoutes(gate, services.billing),
+        PriceRoutes(gate, services.billing, services.payments),
+        OrderRoutes(
+            gate,
+            payers,
+            services.payments,
+            rate_limit,
+            orders_per_minute=settings.order_limit_per_minute,
+            body_bytes_max=body_bytes_max,
+            trusted_proxies=settings.trusted_proxies,
         ),
-        conversations=ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
+        CallbackRoutes(services.payments, concurrent_max=settings.callbacks_max),
+        AuthRoutes(login_gate, login, sessions, body_bytes_max=body_bytes_max),
+        KeyRoutes(gate, keys, body_bytes_max=body_bytes_max),
+        HealthRoutes(readiness),
     )
+    operations = [operation for feature in features for operation in feature.operations()]
+    sockets = ChatSockets(
+        gate, scheduler, principals, services.chat, metrics, per_user_max=settings.sockets_per_user_max
+    )
+    return router(operations, [WebSocketRoute("/v1/ws", sockets.serve), *DocumentRoutes(document(operations)).routes()])

@@ -73,7 +73,9 @@ class _ChunkChoice(msgspec.Struct):
     logprobs: None = None
 
 
-class _Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct):
+    """A chunk of a streamed answer."""
+
     id: str
     object: str
     created: int
@@ -98,7 +100,9 @@ class _Choice(msgspec.Struct):
     logprobs: None = None
 
 
-class _Completion(msgspec.Struct):
+class Completion(msgspec.Struct):
+    """A whole answer."""
+
     id: str
     object: str
     created: int
@@ -172,7 +176,7 @@ class ChunkWriter:
     ) -> bytes:
         absent = None if self._include_usage else msgspec.UNSET
         return _encode(
-            _Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said)
+            Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said)
         )
 
 
@@ -200,7 +204,7 @@ def completion(
         tool_calls=calls or msgspec.UNSET,
     )
     return _encode(
-        _Completion(
+        Completion(
             completion_id(request_id),
             "chat.completion",
             created_s,

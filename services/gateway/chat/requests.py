@@ -74,12 +74,19 @@ _PLACES: Mapping[str, Where] = {
 _ON_DISCONNECT = ("continue", "cancel")
 
 
-class _StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether usage gets a chunk of its own, before `[DONE]`."""
+
     include_usage: bool = False
     include_obfuscation: bool = False
 
 
-class _ChatBody(msgspec.Struct):
+class ChatBody(msgspec.Struct):
+    """A chat completion that is asked for: OpenAI's parameters, and our extras about conversations.
+
+    Parameters that are not named here are handed to the provider where the owner's policy lets them pass.
+    """
+
     messages: list[dict[str, Any]] | None = None
     model: str = ""
     conversation_id: str = ""
@@ -97,10 +104,10 @@ class _ChatBody(msgspec.Struct):
     stop: str | list[str] = msgspec.field(default_factory=list)
     n: int = 1
     stream: bool = False
-    stream_options: _StreamOptions = msgspec.field(default_factory=_StreamOptions)
+    stream_options: StreamOptions = msgspec.field(default_factory=StreamOptions)
 
 
-_OURS = frozenset(field.name for field in msgspec.structs.fields(_ChatBody))
+_OURS = frozenset(field.name for field in msgspec.structs.fields(ChatBody))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ def chat_request(raw: bytes, headers: Headers) -> ChatRequest:
     """
     value = parse(raw)
     extra_json = _extra_json(value)
-    body = fit(value, _ChatBody)
+    body = fit(value, ChatBody)
     if body.on_disconnect not in _ON_DISCONNECT:
         raise wrong("on_disconnect", "one_of", allowed=", ".join(_ON_DISCONNECT))
     place = _place(body)
@@ -169,7 +176,7 @@ def _extra_json(value: dict[str, Any]) -> str:
     return msgspec.json.encode(extra).decode() if extra else ""
 
 
-def _messages(body: _ChatBody, place: Place | None) -> tuple[Message, ...]:
+def _messages(body: ChatBody, place: Place | None) -> tuple[Message, ...]:
     if place is None or place.where is Where.AFTER:
         if body.messages is None:
             raise wrong("messages", "missing")
@@ -180,7 +187,7 @@ def _messages(body: _ChatBody, place: Place | None) -> tuple[Message, ...]:
     return asked
 
 
-def _place(body: _ChatBody) -> Place | None:
+def _place(body: ChatBody) -> Place | None:
     given = {name: getattr(body, name) for name in _PLACES if getattr(body, name) is not None}
     if not given:
         return None
@@ -202,7 +209,7 @@ def _cache(headers: Headers) -> CachePolicy:
     return CachePolicy.REFRESH if "no-cache" in directives else CachePolicy.USE
 
 
-def _parameters(body: _ChatBody, extra_json: str) -> Parameters:
+def _parameters(body: ChatBody, extra_json: str) -> Parameters:
     for name, (low, high) in _RANGES.items():
         value = getattr(body, name)
         # Said this way round, a value that cannot be compared is refused too.

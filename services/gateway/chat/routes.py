@@ -1,6 +1,6 @@
 """`/v1/chat/completions`: one HTTP request becomes one turn."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -12,13 +12,36 @@ from services.gateway.admission.gate import Admitted, Gate
 from services.gateway.admission.scheduler import OnPosition, TurnScheduler
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.client_stream import ClientStream
+from services.gateway.chat.completions import Completion
 from services.gateway.chat.domain import Event, Started
 from services.gateway.chat.relay import Relay, Turn
-from services.gateway.chat.requests import chat_request, idempotency_key
+from services.gateway.chat.requests import ChatBody, chat_request, idempotency_key
 from services.gateway.edge import body
+from services.gateway.edge.operations import IDEMPOTENCY_KEY, Operation, Parameter
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import turn_id
 from services.gateway.identity.principals import Principals
+
+# What a turn can end with, at once or as an event of its stream.
+TURN_ERRORS = (
+    "INSUFFICIENT_QUOTA",
+    "CONTENT_REFUSED",
+    "CONTEXT_TOO_LONG",
+    "MODEL_NOT_FOUND",
+    "MESSAGE_NOT_FOUND",
+    "REQUEST_CONFLICT",
+    "TOO_MANY_TURNS",
+    "QUEUE_FULL",
+    "UPSTREAM_ERROR",
+    "UPSTREAM_BUSY",
+    "UPSTREAM_TIMEOUT",
+    "MODERATION_UNAVAILABLE",
+)
+_CACHE_CONTROL = Parameter(
+    "Cache-Control",
+    "header",
+    "`no-store` neither takes an answer from the cache nor leaves one there; `no-cache` asks the model and renews.",
+)
 
 
 class ChatCompletions:
@@ -43,6 +66,36 @@ class ChatCompletions:
         self._relay = relay
         self._body_bytes_max = body_bytes_max
         self._heartbeat_s = heartbeat_s
+
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        return (
+            Operation(
+                "POST",
+                "/v1/chat/completions",
+                self,
+                "Ask a model",
+                "chat",
+                Completion,
+                scope=Scope.CHAT,
+                body=ChatBody,
+                parameters=(IDEMPOTENCY_KEY, _CACHE_CONTROL),
+                errors=TURN_ERRORS,
+                description="OpenAI's contract, streaming and not. With `conversation_id` the server remembers.",
+                media=(("text/event-stream", "Chunks, each with an id to resume behind; then `[DONE]`."),),
+                examples=(
+                    ("a question", {"messages": [{"role": "user", "content": "鹊桥是什么？"}]}),
+                    (
+                        "streamed, in a conversation",
+                        {
+                            "messages": [{"role": "user", "content": "再短一点"}],
+                            "conversation_id": "talk-1",
+                            "stream": True,
+                        },
+                    ),
+                ),
+            ),
+        )
 
     async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
         """Answer one request.

@@ -1,5 +1,10 @@
 """`/v1/chat/streams/{request_id}`: a turn's stream, gone on with or stopped."""
 
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +20,25 @@ from services.gateway.chat.relay import Relay
 from services.gateway.chat.routes import name_turn
 from services.gateway.edge import queries
 from services.gateway.edge.body import read_raw, wrong
+from services.gateway.edge.operations import Operation, Parameter, id_in_path
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
+
+_EVENT_ID = {"type": "string", "pattern": "^[0-9]{1,15}(\\.[1-9])?$"}
+_RESUME = (
+    Parameter("Last-Event-ID", "header", "The last event that the client has; absent: none.", _EVENT_ID),
+    Parameter("after", "query", "The same, for clients that cannot send headers.", _EVENT_ID),
+    Parameter("include_usage", "query", "Whether usage gets a chunk of its own.", {"type": "boolean"}),
+)
+
+
+class StoppedStream(msgspec.Struct):
+    """A turn that is stopped; `cancelled` says whether it was still running."""
+
+    id: str
+    cancelled: bool
+    object: Literal["chat.stream"] = "chat.stream"
 
 
 class ChatStreams:
@@ -30,6 +51,27 @@ class ChatStreams:
         self._chat = chat
         self._relay = relay
         self._heartbeat_s = heartbeat_s
+
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        turn = id_in_path("request_id", "The turn's `X-Request-Id`.")
+        offered = partial(
+            Operation,
+            path="/v1/chat/streams/{request_id}",
+            endpoint=self,
+            tag="chat",
+            scope=Scope.CHAT,
+            errors=("TURN_NOT_FOUND",),
+        )
+        return (
+            offered(
+                method="GET",
+                summary="Go on with a stream",
+                parameters=(turn, *_RESUME),
+                media=(("text/event-stream", "The events behind the last one that the client has."),),
+            ),
+            offered(method="DELETE", summary="Stop a turn", answer=StoppedStream, parameters=(turn,)),
+        )
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one request.
@@ -60,7 +102,7 @@ class ChatStreams:
     async def _stop(self, user_id: str, request_id: str) -> Response:
         """Stop the turn."""
         running = await self._chat.stop(user_id, request_id)
-        return json_response({"id": request_id, "object": "chat.stream", "cancelled": running})
+        return json_response(StoppedStream(request_id, running))
 
 
 def _last(headers: Headers, after: str) -> EventId | None:

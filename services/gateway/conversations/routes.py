@@ -1,31 +1,24 @@
 """`/v1/conversations`: what users said and were answered."""
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.conversations.client import ConversationClient
-from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.conversations.schemas import ConversationShape, CreateBody, MessageShape, RenameBody
 from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
+from services.gateway.edge.operations import PAGE, Operation, id_in_path
 from services.gateway.edge.responses import json_response, page_response
+from services.gateway.edge.schemas import Deleted, PageOf
 from services.gateway.edge.texts import clean
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
 
 _TITLE_CHARACTERS_MAX = 100
-
-
-class _CreateBody(msgspec.Struct, forbid_unknown_fields=True):
-    id: str = ""
-    title: str = ""
-
-
-class _RenameBody(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
 
 
 class ConversationRoutes:
@@ -37,17 +30,67 @@ class ConversationRoutes:
         self._conversations = conversations
         self._body_bytes_max = body_bytes_max
 
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        one, path = (id_in_path("conversation_id", "The conversation's id."),), "/v1/conversations/{conversation_id}"
+        offered = partial(Operation, tag="conversations", scope=Scope.CONVERSATIONS)
+        gone = ("CONVERSATION_NOT_FOUND",)
+        return (
+            offered(
+                "GET",
+                "/v1/conversations",
+                self.conversations,
+                "List conversations, the last used first",
+                answer=PageOf[ConversationShape],
+                parameters=PAGE,
+            ),
+            offered(
+                "POST",
+                "/v1/conversations",
+                self.conversations,
+                "Make an empty conversation",
+                answer=ConversationShape,
+                status=201,
+                body=CreateBody,
+                errors=("REQUEST_CONFLICT",),
+                description="Not needed before a turn: a turn with a new `conversation_id` makes its conversation.",
+            ),
+            offered(
+                "GET", path, self.conversation, "Look one up", answer=ConversationShape, parameters=one, errors=gone
+            ),
+            offered(
+                "PATCH",
+                path,
+                self.conversation,
+                "Rename one",
+                answer=ConversationShape,
+                body=RenameBody,
+                parameters=one,
+                errors=gone,
+            ),
+            offered("DELETE", path, self.conversation, "Delete one", answer=Deleted, parameters=one, errors=gone),
+            offered(
+                "GET",
+                f"{path}/messages",
+                self.messages,
+                "List the messages of all branches, the oldest first",
+                answer=PageOf[MessageShape],
+                parameters=(*one, *PAGE),
+                errors=gone,
+            ),
+        )
+
     async def conversations(self, request: Request) -> Response:
         """List them, or make one."""
         user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         if request.method != "POST":
             page = await self._conversations.page(user_id, queries.page(request.query_params))
-            return page_response(page, _conversation)
-        asked = fit(parse(await self._body(request) or b"{}"), _CreateBody)
+            return page_response(page, ConversationShape.of)
+        asked = fit(parse(await self._body(request) or b"{}"), CreateBody)
         if asked.id and not is_id(asked.id):
             raise wrong("id", "id")
         made = await self._conversations.create(user_id, asked.id, _title(asked.title, required=False))
-        return json_response(_conversation(made), status=201)
+        return json_response(ConversationShape.of(made), status=201)
 
     async def conversation(self, request: Request) -> Response:
         """Read one, rename it or delete it."""
@@ -55,18 +98,20 @@ class ConversationRoutes:
         conversation_id = _id(request)
         if request.method == "DELETE":
             await self._conversations.delete(user_id, conversation_id)
-            return json_response({"id": conversation_id, "object": "conversation", "deleted": True})
+            return json_response(Deleted(conversation_id, "conversation"))
         if request.method == "PATCH":
-            title = _title(fit(parse(await self._body(request)), _RenameBody).title, required=True)
-            return json_response(_conversation(await self._conversations.rename(user_id, conversation_id, title)))
-        return json_response(_conversation(await self._conversations.get(user_id, conversation_id)))
+            title = _title(fit(parse(await self._body(request)), RenameBody).title, required=True)
+            return json_response(
+                ConversationShape.of(await self._conversations.rename(user_id, conversation_id, title))
+            )
+        return json_response(ConversationShape.of(await self._conversations.get(user_id, conversation_id)))
 
     async def messages(self, request: Request) -> Response:
         """List one's messages, those of all branches, the oldest first."""
         user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         conversation_id = _id(request)
         page = await self._conversations.messages(user_id, conversation_id, queries.page(request.query_params))
-        return page_response(page, _message)
+        return page_response(page, MessageShape.of)
 
     async def _body(self, request: Request) -> bytes:
         return await read(request.receive, request.headers, bytes_max=self._body_bytes_max)
@@ -88,31 +133,3 @@ def _title(title: str, *, required: bool) -> str:
     if any(character in title for character in "\t\r\n\x7f"):
         raise wrong("title", "characters")
     return title
-
-
-def _conversation(conversation: Conversation) -> dict[str, Any]:
-    return {
-        "id": conversation.id,
-        "object": "conversation",
-        "title": conversation.title,
-        "message_count": conversation.message_count,
-        "newest_id": str(conversation.newest) if conversation.newest else None,
-        "created_at": conversation.created_s,
-        "updated_at": conversation.updated_s,
-    }
-
-
-def _message(message: ConversationMessage) -> dict[str, Any]:
-    whole = {"message": msgspec.json.decode(message.json)} if message.json else {}
-    return {
-        "id": str(message.number),
-        "object": "conversation.message",
-        "parent_id": str(message.parent) if message.parent else None,
-        "role": message.role.value,
-        "content": message.content,
-        "state": message.state or None,
-        "model": message.model or None,
-        "request_id": message.request_id or None,
-        "created_at": message.created_s,
-        **whole,
-    }

@@ -12,6 +12,7 @@ import msgspec
 
 from services.gateway.edge.languages import Language
 from services.gateway.edge.messages import text
+from services.gateway.edge.schemas import ErrorBody, ErrorDetail, Refusal
 from services.runtime.errors import Code, ServiceError
 
 
@@ -94,24 +95,6 @@ _PARAMS = {
 }
 
 
-class _Error(msgspec.Struct):
-    message: str
-    type: str
-    code: str
-    param: str | None
-
-
-class _Refusal(msgspec.Struct):
-    action: str
-    layer: str | None
-    label: int | None
-
-
-class _Body(msgspec.Struct):
-    error: _Error
-    moderation: _Refusal | msgspec.UnsetType = msgspec.UNSET
-
-
 def form(error: ServiceError) -> Form:
     """The error's status, type and code."""
     return FORMS.get(error.wire_reason) or _BY_CODE.get(error.wire_code) or _INTERNAL
@@ -122,8 +105,8 @@ def body(error: ServiceError, language: Language) -> bytes:
     how = form(error)
     field = next(iter(error.fields), None)
     param = None if field is None else _PARAMS.get(field, field)
-    shown = _Error(text(error, language), how.type, how.code, param)
-    return msgspec.json.encode(_Body(shown, _refusal(error)))
+    shown = ErrorDetail(text(error, language), how.type, how.code, param)
+    return msgspec.json.encode(ErrorBody(shown, _refusal(error)))
 
 
 def headers(error: ServiceError) -> dict[str, str]:
@@ -145,11 +128,11 @@ def _rate_limit(error: ServiceError) -> dict[str, str]:
     return {header: error.metadata[fact] for header, fact in facts.items() if fact in error.metadata}
 
 
-def _refusal(error: ServiceError) -> _Refusal | msgspec.UnsetType:
+def _refusal(error: ServiceError) -> Refusal | msgspec.UnsetType:
     if error.wire_reason != "CONTENT_REFUSED":
         return msgspec.UNSET
     label = error.metadata.get("label", "")
-    return _Refusal(
+    return Refusal(
         # Whoever is not told to take anything back has nothing to take back.
         action=error.metadata.get("action") or "block",
         layer=error.metadata.get("layer") or None,

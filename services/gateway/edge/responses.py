@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from services.gateway.edge.pages import Page
+from services.gateway.edge.schemas import PageOf
 
 ItemT = TypeVar("ItemT")
 
@@ -21,13 +22,7 @@ def json_response(value: Any, *, status: int = 200) -> Response:
     )
 
 
-def page_response(page: Page[ItemT], shape: Callable[[ItemT], dict[str, Any]]) -> Response:
-    """A page of a list; `next_cursor` is what to send as `after`, null at the end."""
-    return json_response(
-        {
-            "object": "list",
-            "data": [shape(item) for item in page.items],
-            "has_more": bool(page.next_cursor),
-            "next_cursor": page.next_cursor or None,
-        }
-    )
+def page_response(page: Page[ItemT], shape: Callable[[ItemT], msgspec.Struct]) -> Response:
+    """A page of a list."""
+    data = [shape(item) for item in page.items]
+    return json_response(PageOf(data, bool(page.next_cursor), page.next_cursor or None))

@@ -22,7 +22,7 @@ def traced(app: ASGIApp, telemetry: Telemetry) -> ASGIApp:
 
     middleware = OpenTelemetryMiddleware(
         whole,
-        excluded_urls="healthz,readyz",
+        excluded_urls="healthz,readyz,/openapi.json,/docs",
         tracer_provider=telemetry.provider,
         # A span for each chunk of a stream would cost more than the chunk.
         exclude_spans=["send", "receive"],

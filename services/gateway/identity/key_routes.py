@@ -1,6 +1,7 @@
 """`/v1/api_keys`: keys for programs."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -8,7 +9,9 @@ from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.edge.body import fit, parse, read, wrong
+from services.gateway.edge.operations import Operation, id_in_path
 from services.gateway.edge.responses import json_response
+from services.gateway.edge.schemas import Deleted, ListOf
 from services.gateway.edge.texts import clean
 from services.gateway.identity.domain import KEY_SCOPES, ApiKey, Scope
 from services.gateway.identity.ids import digest, is_id, new_api_key, shown_prefix
@@ -29,6 +32,26 @@ class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
     expires_in_days: int | None = None
 
 
+class Key(msgspec.Struct):
+    """An API key. Times are in seconds since 1970 UTC; `expires_at` null is never, `last_used_at` null not yet."""
+
+    id: str
+    name: str
+    # The beginning of the key, to tell keys apart.
+    prefix: str
+    scopes: list[str]
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    object: Literal["api_key"] = "api_key"
+
+
+class IssuedKey(Key, kw_only=True):
+    """A new API key: `key` is shown this once and kept nowhere."""
+
+    key: str
+
+
 class KeyRoutes:
     """Issues, lists and revokes API keys."""
 
@@ -38,12 +61,50 @@ class KeyRoutes:
         self._keys = keys
         self._body_bytes_max = body_bytes_max
 
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        return (
+            Operation(
+                "GET",
+                "/v1/api_keys",
+                self.keys,
+                "List your API keys",
+                "api keys",
+                ListOf[Key],
+                scope=Scope.ACCOUNT,
+            ),
+            Operation(
+                "POST",
+                "/v1/api_keys",
+                self.keys,
+                "Issue an API key, shown once",
+                "api keys",
+                IssuedKey,
+                status=201,
+                scope=Scope.ACCOUNT,
+                body=KeyBody,
+                errors=("TOO_MANY_KEYS",),
+                examples=(("for a program that chats", {"name": "laptop", "scopes": ["chat"], "expires_in_days": 90}),),
+            ),
+            Operation(
+                "DELETE",
+                "/v1/api_keys/{key_id}",
+                self.key,
+                "Revoke an API key",
+                "api keys",
+                Deleted,
+                scope=Scope.ACCOUNT,
+                parameters=(id_in_path("key_id", "The key's id."),),
+                errors=("KEY_NOT_FOUND",),
+                description="Replicas that have just seen the key refuse it within 5 seconds.",
+            ),
+        )
+
     async def keys(self, request: Request) -> Response:
         """List them, or issue one: the only answer that ever contains the key."""
         admitted = await self._gate.enter(request.scope, Scope.ACCOUNT)
         if request.method != "POST":
-            keys = await self._keys.list(admitted.user_id)
-            return json_response({"object": "list", "data": [_key(key) for key in keys]})
+            return json_response(ListOf([_key(key) for key in await self._keys.list(admitted.user_id)]))
         raw = await read(request.receive, request.headers, bytes_max=self._body_bytes_max)
         asked = fit(parse(raw), KeyBody)
         name, scopes, days = _name(asked.name), _scopes(asked.scopes), _days(asked.expires_in_days)
@@ -51,7 +112,7 @@ class KeyRoutes:
         key = await self._keys.add(
             admitted.user_id, sha256=digest(secret), prefix=shown_prefix(secret), name=name, scopes=scopes, days=days
         )
-        return json_response({**_key(key), "key": secret}, status=201)
+        return json_response(IssuedKey(**msgspec.structs.asdict(_key(key)), key=secret), status=201)
 
     async def key(self, request: Request) -> Response:
         """Revoke one."""
@@ -60,7 +121,7 @@ class KeyRoutes:
         if not is_id(key_id):
             raise wrong("key_id", "id")
         await self._keys.revoke(admitted.user_id, key_id)
-        return json_response({"id": key_id, "object": "api_key", "deleted": True})
+        return json_response(Deleted(key_id, "api_key"))
 
 
 def _name(name: str) -> str:
@@ -92,14 +153,13 @@ def _days(days: int | None) -> int | None:
     return days
 
 
-def _key(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "object": "api_key",
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": sorted(scope.value for scope in key.scopes),
-        "created_at": key.created_s,
-        "expires_at": key.expires_s or None,
-        "last_used_at": key.last_used_s or None,
-    }
+def _key(key: ApiKey) -> Key:
+    return Key(
+        id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=sorted(scope.value for scope in key.scopes),
+        created_at=key.created_s,
+        expires_at=key.expires_s or None,
+        last_used_at=key.last_used_s or None,
+    )

@@ -8,11 +8,15 @@ from services.gateway.edge.texts import clean
 _SECRET_CHARACTERS_MAX = 512
 
 
-class _LoginBody(msgspec.Struct, forbid_unknown_fields=True):
+class LoginBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A login with WeChat: `code` is what `wx.login` gave."""
+
     code: str
 
 
-class _RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
+class RefreshBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The refresh token of a session."""
+
     refresh_token: str
 
 
@@ -22,7 +26,7 @@ def login_code(raw: bytes) -> str:
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    return _secret("code", fit(parse(raw), _LoginBody).code)
+    return _secret("code", fit(parse(raw), LoginBody).code)
 
 
 def refresh_token(raw: bytes) -> str:
@@ -31,7 +35,7 @@ def refresh_token(raw: bytes) -> str:
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    return _secret("refresh_token", fit(parse(raw), _RefreshBody).refresh_token)
+    return _secret("refresh_token", fit(parse(raw), RefreshBody).refresh_token)
 
 
 def _secret(field: str, secret: str) -> str:

@@ -1,17 +1,30 @@
 """`/v1/models`, in OpenAI's shape."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.chat.client import ChatClient
 from services.gateway.edge.body import shown
+from services.gateway.edge.operations import Operation, Parameter
 from services.gateway.edge.responses import json_response
+from services.gateway.edge.schemas import ListOf
 from services.gateway.identity.domain import Scope
 from services.gateway.models.domain import Model
 from services.runtime.errors import Code, RemoteError
+
+
+class ModelShape(msgspec.Struct):
+    """A model that can be asked."""
+
+    id: str
+    created: int
+    owned_by: str
+    object: Literal["model"] = "model"
 
 
 class ModelRoutes:
@@ -22,11 +35,36 @@ class ModelRoutes:
         self._gate = gate
         self._chat = chat
 
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        return (
+            Operation(
+                "GET",
+                "/v1/models",
+                self.list,
+                "List the models that can be asked, the default first",
+                "models",
+                ListOf[ModelShape],
+                scope=Scope.CHAT,
+            ),
+            Operation(
+                "GET",
+                "/v1/models/{model_id:path}",
+                self.one,
+                "Look a model up",
+                "models",
+                ModelShape,
+                scope=Scope.CHAT,
+                parameters=(Parameter("model_id", "path", "The model's name, which may contain slashes."),),
+                errors=("MODEL_NOT_FOUND",),
+            ),
+        )
+
     async def list(self, request: Request) -> Response:
         """Every model that can be asked, the default first."""
         await self._gate.enter(request.scope, Scope.CHAT)
         models = await self._chat.list_models()
-        return json_response({"object": "list", "data": [_model(model) for model in models]})
+        return json_response(ListOf([_model(model) for model in models]))
 
     async def one(self, request: Request) -> Response:
         """One model."""
@@ -45,5 +83,5 @@ class ModelRoutes:
         )
 
 
-def _model(model: Model) -> dict[str, Any]:
-    return {"id": model.id, "object": "model", "created": model.created_s, "owned_by": model.owned_by}
+def _model(model: Model) -> ModelShape:
+    return ModelShape(model.id, model.created_s, model.owned_by)

@@ -8,7 +8,6 @@ Source: OpenAI API reference, moderation object.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -50,9 +49,39 @@ OWN_CATEGORIES = ("advert", "politics", "fraud", "copyright", "other")
 _NOTHING = Category(flagged=False, score=0.0)
 
 
-class _ModerationBody(msgspec.Struct, forbid_unknown_fields=True):
+class ModerationBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Texts to judge: one, a list, or the parts of one."""
+
     input: str | list[str | TextPart]
     model: str = _MODELS[0]
+
+
+class Own(msgspec.Struct):
+    """What OpenAI's contract has no place for: who refuses and why, and categories of ours."""
+
+    layer: str | None
+    label: int | None
+    message: str | None
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+
+
+class Result(msgspec.Struct):
+    """What was found in one text."""
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[str]]
+    queqiao: Own
+
+
+class Moderations(msgspec.Struct):
+    """What was found, a result for each text, in their order."""
+
+    id: str
+    model: str
+    results: list[Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +98,15 @@ def moderation_request(raw: bytes) -> ModerationRequest:
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    body = fit(parse(raw), _ModerationBody)
+    body = fit(parse(raw), ModerationBody)
     if body.model not in _MODELS:
         raise wrong("model", "one_of", allowed=", ".join(_MODELS))
     return ModerationRequest(_texts(body.input), body.model)
 
 
-def answer(request_id: str, model: str, moderations: Iterable[Moderation], language: Language) -> dict[str, Any]:
+def answer(request_id: str, model: str, moderations: Iterable[Moderation], language: Language) -> Moderations:
     """What was found, a result for each text, in their order."""
-    results = [_result(moderation, language) for moderation in moderations]
-    return {"id": f"modr-{request_id}", "model": model, "results": results}
+    return Moderations(f"modr-{request_id}", model, [_result(moderation, language) for moderation in moderations])
 
 
 def _texts(given: str | list[str | TextPart]) -> tuple[str, ...]:
@@ -105,25 +133,28 @@ def _text(field: str, text: str) -> str:
     return clean(field, text)
 
 
-def _result(moderation: Moderation, language: Language) -> dict[str, Any]:
+def _result(moderation: Moderation, language: Language) -> Result:
     found = moderation.categories
     theirs = {name: found.get(name, _NOTHING) for name in OPENAI_CATEGORIES}
     ours = {name: found.get(name, _NOTHING) for name in OWN_CATEGORIES}
-    return {
-        "flagged": moderation.refused,
-        **_columns(theirs),
-        "category_applied_input_types": {name: ["text"] for name in OPENAI_CATEGORIES},
-        "queqiao": {
-            "layer": moderation.layer or None,
-            "label": moderation.label or None,
-            "message": messages.refusal(moderation.layer, language) if moderation.refused else None,
-            **_columns(ours),
-        },
-    }
+    return Result(
+        flagged=moderation.refused,
+        categories=_flags(theirs),
+        category_scores=_scores(theirs),
+        category_applied_input_types={name: ["text"] for name in OPENAI_CATEGORIES},
+        queqiao=Own(
+            layer=moderation.layer or None,
+            label=moderation.label or None,
+            message=messages.refusal(moderation.layer, language) if moderation.refused else None,
+            categories=_flags(ours),
+            category_scores=_scores(ours),
+        ),
+    )
 
 
-def _columns(categories: dict[str, Category]) -> dict[str, Any]:
-    return {
-        "categories": {name: category.flagged for name, category in categories.items()},
-        "category_scores": {name: category.score for name, category in categories.items()},
-    }
+def _flags(categories: dict[str, Category]) -> dict[str, bool]:
+    return {name: category.flagged for name, category in categories.items()}
+
+
+def _scores(categories: dict[str, Category]) -> dict[str, float]:
+    return {name: category.score for name, category in categories.items()}

@@ -1,10 +1,13 @@
 """`/v1/moderations`: texts judged by the layers that judge turns."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.edge import body, languages
+from services.gateway.edge.operations import Operation
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.principals import Principals
@@ -23,6 +26,23 @@ class ModerationRoutes:
         self._principals = principals
         self._moderation = moderation
         self._body_bytes_max = body_bytes_max
+
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        return (
+            Operation(
+                "POST",
+                "/v1/moderations",
+                self.create,
+                "Judge texts by the layers that judge turns",
+                "moderation",
+                moderations.Moderations,
+                scope=Scope.CHAT,
+                body=moderations.ModerationBody,
+                errors=("MODERATION_UNAVAILABLE",),
+                examples=(("two texts", {"input": ["你好", "鹊桥违禁词示例"]}),),
+            ),
+        )
 
     async def create(self, request: Request) -> Response:
         """What is found in each text. Each counts as a request: it can cost the layers as much as a turn's does."""

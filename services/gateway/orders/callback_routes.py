@@ -6,11 +6,14 @@ is bounded is the whole.
 
 import asyncio
 import re
+from collections.abc import Sequence
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.edge import body
+from services.gateway.edge.operations import Operation, Parameter
 from services.gateway.errors import RouteNotFoundError
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Callback
@@ -33,6 +36,24 @@ class CallbackRoutes:
         self._payments = payments
         self._concurrent_max = concurrent_max
         self._running = 0
+
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        provider = Parameter("provider", "path", "Who calls back.", {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$"})
+        described = "Verified by the provider's own signature; answered in the provider's own words, XML or JSON."
+        offered = partial(
+            Operation,
+            path="/v1/payments/{provider}/notify",
+            endpoint=self.notify,
+            tag="payments",
+            parameters=(provider,),
+            description=described,
+            media=(("application/json", "WeChat Pay APIv3"), ("application/xml", "WeChat Pay v2")),
+        )
+        return (
+            offered(method="GET", summary="A payment provider verifies this address"),
+            offered(method="POST", summary="A payment provider calls back"),
+        )
 
     async def notify(self, request: Request) -> Response:
         """Answer a provider what billing says that it must be answered."""

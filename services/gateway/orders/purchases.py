@@ -12,7 +12,9 @@ _TOKENS_MIN, _TOKENS_MAX = 1_000, 100_000_000
 _CHANNELS = ", ".join(Channel)
 
 
-class _OrderBody(msgspec.Struct, forbid_unknown_fields=True):
+class OrderBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A top-up: a package or a number of tokens, and how it will be paid (jsapi, jsapi_v2, native, virtual)."""
+
     channel: str
     package_id: str | None = None
     tokens: int | None = None
@@ -24,7 +26,7 @@ def purchase(raw: bytes) -> Purchase:
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    body = fit(parse(raw), _OrderBody)
+    body = fit(parse(raw), OrderBody)
     if body.channel not in tuple(Channel):
         raise wrong("channel", "one_of", allowed=_CHANNELS)
     channel = Channel(body.channel)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,7 +13,9 @@ from services.gateway.admission.gate import Gate
 from services.gateway.admission.rate_limit import RateLimit
 from services.gateway.edge import body, queries
 from services.gateway.edge.client_address import Network, client_address
+from services.gateway.edge.operations import PAGE, Operation, Parameter
 from services.gateway.edge.responses import json_response, page_response
+from services.gateway.edge.schemas import PageOf
 from services.gateway.identity.domain import Scope
 from services.gateway.orders import purchases
 from services.gateway.orders.client import PaymentClient
@@ -20,7 +24,37 @@ from services.gateway.orders.payers import Payers
 from services.gateway.wallet.money import yuan_of_fen
 from services.runtime.errors import Code, RemoteError
 
+_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "The same key with the same order makes it once.",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+)
+
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{6,32}")
+
+
+class OrderShape(msgspec.Struct):
+    """A top-up. Times are in seconds since 1970 UTC.
+
+    `state` is created, paying, paid, refunded or closed; `payment` has what `wx.requestPayment` or
+    `wx.requestVirtualPayment` takes, or the `code_url` of a code to scan, while the order can be paid.
+    """
+
+    id: str
+    state: str
+    channel: str
+    package_id: str | None
+    tokens: int
+    amount_fen: int
+    amount: str
+    refunded_fen: int
+    created: int
+    expires_at: int
+    paid_at: int | None
+    payment: dict[str, Any] | None
+    currency: Literal["CNY"] = "CNY"
+    object: Literal["order"] = "order"
 
 
 class OrderRoutes:
@@ -45,6 +79,56 @@ class OrderRoutes:
         self._orders_per_minute = orders_per_minute
         self._body_bytes_max = body_bytes_max
         self._trusted_proxies = trusted_proxies
+
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        offered = partial(Operation, tag="orders", scope=Scope.ORDERS)
+        return (
+            offered(
+                "GET",
+                "/v1/orders",
+                self.orders,
+                "List orders, the newest first",
+                answer=PageOf[OrderShape],
+                parameters=PAGE,
+            ),
+            offered(
+                "POST",
+                "/v1/orders",
+                self.orders,
+                "Make an order",
+                answer=OrderShape,
+                status=201,
+                body=purchases.OrderBody,
+                parameters=(_KEY,),
+                errors=(
+                    "PACKAGE_NOT_FOUND",
+                    "CHANNEL_UNAVAILABLE",
+                    "TOO_MANY_ORDERS",
+                    "PAYMENT_REFUSED",
+                    "PAYMENT_UNAVAILABLE",
+                    "ORDER_CLOSED",
+                    "REQUEST_CONFLICT",
+                ),
+                examples=(("a package by a code to scan", {"package_id": "small", "channel": "native"}),),
+            ),
+            offered(
+                "GET",
+                "/v1/orders/{order_id}",
+                self.order,
+                "How an order stands",
+                answer=OrderShape,
+                parameters=(
+                    Parameter(
+                        "order_id",
+                        "path",
+                        "The order's id.",
+                        {"type": "string", "pattern": "^[0-9A-Za-z]{6,32}$"},
+                    ),
+                ),
+                errors=("ORDER_NOT_FOUND",),
+            ),
+        )
 
     async def orders(self, request: Request) -> Response:
         """POST: a new order. Else: the user's orders, the newest first."""
@@ -74,20 +158,18 @@ class OrderRoutes:
         return json_response(_order(await self._payments.create(request_id, user_id, purchase, payer)), status=201)
 
 
-def _order(order: Order) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "object": "order",
-        "state": order.state or "other",
-        "channel": order.channel or "other",
-        "package_id": order.package_id or None,
-        "tokens": order.tokens,
-        "amount_fen": order.amount_fen,
-        "amount": yuan_of_fen(order.amount_fen),
-        "currency": "CNY",
-        "refunded_fen": order.refunded_fen,
-        "created": order.created_s,
-        "expires_at": order.expires_s,
-        "paid_at": order.paid_s,
-        "payment": dict(order.parameters) or None,
-    }
+def _order(order: Order) -> OrderShape:
+    return OrderShape(
+        id=order.id,
+        state=order.state or "other",
+        channel=order.channel or "other",
+        package_id=order.package_id or None,
+        tokens=order.tokens,
+        amount_fen=order.amount_fen,
+        amount=yuan_of_fen(order.amount_fen),
+        refunded_fen=order.refunded_fen,
+        created=order.created_s,
+        expires_at=order.expires_s,
+        paid_at=order.paid_s,
+        payment=dict(order.parameters) or None,
+    )

@@ -1,20 +1,60 @@
 """`/v1/prices` and `/v1/packages`: what things cost, and what can be bought."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.edge import languages
 from services.gateway.edge.languages import Language
+from services.gateway.edge.operations import Operation
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Package
 from services.gateway.wallet.client import BillingClient
-from services.gateway.wallet.domain import ModelPrice
 from services.gateway.wallet.money import yuan_of_fen
+from services.gateway.wallet.schemas import Price
+
+
+class Rate(msgspec.Struct):
+    """Where the exchange rate is from, and when it was set, in seconds since 1970 UTC."""
+
+    source: str
+    time: int | None
+
+
+class Prices(msgspec.Struct):
+    """What each model costs now."""
+
+    data: list[Price]
+    exchange_rate: Rate
+    object: Literal["list"] = "list"
+
+
+class PackageShape(msgspec.Struct):
+    """Something that can be bought, in fen; `virtual_amount_fen` is its price by virtual payment, null without one."""
+
+    id: str
+    name: str
+    tokens: int
+    amount_fen: int
+    amount: str
+    virtual_amount_fen: int | None
+    channels: list[str]
+    currency: Literal["CNY"] = "CNY"
+    object: Literal["package"] = "package"
+
+
+class Packages(msgspec.Struct):
+    """What can be bought now, and the channels that any number of tokens can be paid over."""
+
+    data: list[PackageShape]
+    channels: list[str]
+    object: Literal["list"] = "list"
 
 
 class PriceRoutes:
@@ -26,16 +66,23 @@ class PriceRoutes:
         self._billing = billing
         self._payments = payments
 
+    def operations(self) -> Sequence[Operation]:
+        """What is offered here."""
+        return (
+            Operation(
+                "GET", "/v1/prices", self.prices, "What each model costs now", "wallet", Prices, scope=Scope.WALLET
+            ),
+            Operation(
+                "GET", "/v1/packages", self.packages, "What can be bought", "orders", Packages, scope=Scope.WALLET
+            ),
+        )
+
     async def prices(self, request: Request) -> Response:
         """What each model costs now."""
         await self._gate.enter(request.scope, Scope.WALLET)
         listed = await self._billing.prices()
         return json_response(
-            {
-                "object": "list",
-                "data": [_price(price) for price in listed.prices],
-                "exchange_rate": {"source": listed.rate_source, "time": listed.rate_s},
-            }
+            Prices([Price.of(price) for price in listed.prices], Rate(listed.rate_source, listed.rate_s))
         )
 
     async def packages(self, request: Request) -> Response:
@@ -44,47 +91,17 @@ class PriceRoutes:
         offers = await self._payments.offers()
         language = languages.language(request.headers.get("accept-language"))
         return json_response(
-            {
-                "object": "list",
-                "data": [_package(package, language) for package in offers.packages],
-                "channels": list(offers.channels),
-            }
+            Packages([_package(package, language) for package in offers.packages], list(offers.channels))
         )
 
 
-def terms(price: ModelPrice) -> dict[str, Any]:
-    """What a price is made of."""
-    return {
-        "model": price.model,
-        "input_usd_micros_per_million": price.input_usd_micros_per_million,
-        "cached_input_usd_micros_per_million": price.cached_input_usd_micros_per_million,
-        "output_usd_micros_per_million": price.output_usd_micros_per_million,
-        "markup_basis_points": price.markup_basis_points,
-        "cny_micros_per_usd": price.cny_micros_per_usd,
-    }
-
-
-def _price(price: ModelPrice) -> dict[str, Any]:
-    return {
-        "object": "price",
-        **terms(price),
-        "effective": price.effective_s,
-        "currency": "CNY",
-        "input_micros_per_million": price.input_micros_per_million,
-        "cached_input_micros_per_million": price.cached_input_micros_per_million,
-        "output_micros_per_million": price.output_micros_per_million,
-    }
-
-
-def _package(package: Package, language: Language) -> dict[str, Any]:
-    return {
-        "id": package.id,
-        "object": "package",
-        "name": package.names[0 if language is Language.CHINESE else 1],
-        "tokens": package.tokens,
-        "amount_fen": package.amount_fen,
-        "amount": yuan_of_fen(package.amount_fen),
-        "virtual_amount_fen": package.virtual_amount_fen,
-        "currency": "CNY",
-        "channels": list(package.channels),
-    }
+def _package(package: Package, language: Language) -> PackageShape:
+    return PackageShape(
+        id=package.id,
+        name=package.names[0 if language is Language.CHINESE else 1],
+        tokens=package.tokens,
+        amount_fen=package.amount_fen,
+        amount=yuan_of_fen(package.amount_fen),
+        virtual_amount_fen=package.virtual_amount_fen,
+        channels=list(package.channels),
+    )

@@ -30,6 +30,7 @@ from services.runtime.trace import Telemetry
 from tests.fakes.billing import FakeBilling, FakePayments
 from tests.fakes.chat import FakeChat
 from tests.fakes.moderation import FakeModeration
+from tests.integration.gateway.conformance import Document
 
 APPID = "wx0123456789abcdef"
 SECRET = "a-secret-of-the-mini-program"
@@ -51,6 +52,7 @@ class Gateway:
     user_id: str
     key: str
     closing: AsyncExitStack
+    document: Document
 
     @property
     def auth(self) -> dict[str, str]:
@@ -73,7 +75,9 @@ class Gateway:
         headers = {"Authorization": f"Bearer {token or self.key}", "Accept-Language": language}
         async with self.http.get(f"{self.url}{path}", headers=headers) as answer:
             assert answer.headers["Cache-Control"] == "no-store"
-            return answer.status, await answer.json()
+            found = await answer.json()
+            self.document.demand("GET", path, answer.status, found)
+            return answer.status, found
 
     async def post(
         self, path: str, body: object, *, token: str | None = None, **headers: str
@@ -83,7 +87,9 @@ class Gateway:
         known = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
         async with self.http.post(f"{self.url}{path}", data=data, headers=known | headers) as answer:
             assert answer.headers["Cache-Control"] == "no-store"
-            return answer.status, await answer.json()
+            found = await answer.json()
+            self.document.demand("POST", path, answer.status, found)
+            return answer.status, found
 
     async def login(self, code: str) -> tuple[str, str]:
         """Log a user of WeChat in; answers their id and their access token."""
@@ -127,8 +133,22 @@ async def _starter(database_url: str, redis_url: str, wechat_url: str) -> AsyncI
             http = await stack.enter_async_context(aiohttp.ClientSession())
             user_id, key = await issue_key(database_url, "developer")
             url = f"http://127.0.0.1:{server.port}"
+            async with http.get(f"{url}/openapi.json") as answer:
+                document = Document(await answer.json())
             return Gateway(
-                url, server, chat, billing, payments, moderation, settings, registry, http, user_id, key, stack
+                url,
+                server,
+                chat,
+                billing,
+                payments,
+                moderation,
+                settings,
+                registry,
+                http,
+                user_id,
+                key,
+                stack,
+                document,
             )
 
         yield start

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +110,7 @@ def test_any_json_is_a_request_that_fits_the_wire_or_refused(body: dict[str, Any
 
 
 def result(moderation: Moderation, language: Language = Language.CHINESE) -> dict[str, Any]:
-    [only] = answer("req_1", "omni-moderation-latest", [moderation], language)["results"]
+    [only] = msgspec.to_builtins(answer("req_1", "omni-moderation-latest", [moderation], language))["results"]
     found: dict[str, Any] = only
     return found
 

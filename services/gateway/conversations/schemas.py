@@ -1,0 +1,78 @@
+"""Conversations as the public API knows them."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from services.gateway.conversations.domain import Conversation, ConversationMessage
+
+
+class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A conversation to make; without an `id` it is given one."""
+
+    id: str = ""
+    title: str = ""
+
+
+class RenameBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A conversation's new title, of 100 characters at most."""
+
+    title: str
+
+
+class ConversationShape(msgspec.Struct):
+    """A conversation; times in seconds since 1970 UTC. `newest_id` is its newest message, null while it is empty."""
+
+    id: str
+    title: str
+    message_count: int
+    newest_id: str | None
+    created_at: int
+    updated_at: int
+    object: Literal["conversation"] = "conversation"
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> "ConversationShape":
+        """A conversation of the chat service."""
+        return cls(
+            id=conversation.id,
+            title=conversation.title,
+            message_count=conversation.message_count,
+            newest_id=str(conversation.newest) if conversation.newest else None,
+            created_at=conversation.created_s,
+            updated_at=conversation.updated_s,
+        )
+
+
+class MessageShape(msgspec.Struct):
+    """A message of a conversation.
+
+    `parent_id` is the message it follows, null at the beginning; several answers of one question have the same parent.
+    `message` is the whole of it in OpenAI's words, where it is more than text.
+    """
+
+    id: str
+    parent_id: str | None
+    role: str
+    content: str
+    state: str | None
+    model: str | None
+    request_id: str | None
+    created_at: int
+    message: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    object: Literal["conversation.message"] = "conversation.message"
+
+    @classmethod
+    def of(cls, message: ConversationMessage) -> "MessageShape":
+        """A message of the chat service."""
+        return cls(
+            id=str(message.number),
+            parent_id=str(message.parent) if message.parent else None,
+            role=message.role.value,
+            content=message.content,
+            state=message.state or None,
+            model=message.model or None,
+            request_id=message.request_id or None,
+            created_at=message.created_s,
+            message=msgspec.json.decode(message.json) if message.json else msgspec.UNSET,
+        )
