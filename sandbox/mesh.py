@@ -32,6 +32,9 @@ _OUTSIDE: dict[str, parts.Start] = {
 }
 
 # What listens on a port that nobody chose.
+# Where `npm run dev` serves the client's pages.
+_PAGE_PORT = 5173
+
 _INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f"{name} metrics" for name in _LAYERS))
 
 # How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
@@ -188,6 +191,8 @@ class Mesh:
         env.setdefault("DRAIN_S", _DRAIN_S)
         env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
         if name == "gateway":
+            # The pages of a laptop: another port of it is another origin.
+            env.setdefault("CORS_ORIGINS", ",".join(f"http://{host}:{_PAGE_PORT}" for host in ("localhost", HOST)))
             return env | {"HOST": self._host, "PORT": str(self._port)}
         return env | {"HOST": HOST, "PORT": known[f"{name.upper()}_TARGET"].rsplit(":", 1)[1]}
 

@@ -77,6 +77,7 @@ NEEDS = {
         "BODY_BYTES_MAX",
         "TURN_TIMEOUT_S",
         "TRUSTED_PROXIES",
+        "CORS_ORIGINS",
         "CALLBACKS_MAX",
     ),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 from redis.asyncio import Redis
 from starlette.routing import Router, WebSocketRoute
+from starlette.types import ASGIApp
 
 from services.gateway.admission.address_gate import AddressGate
 from services.gateway.admission.gate import Gate
@@ -23,6 +24,8 @@ from services.gateway.chat.stream_routes import ChatStreams
 from services.gateway.config import GatewaySettings
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.routes import ConversationRoutes
+from services.gateway.edge import not_offered
+from services.gateway.edge.cors import Cors
 from services.gateway.edge.document_routes import DocumentRoutes
 from services.gateway.edge.middleware import Edge
 from services.gateway.edge.openapi import document
@@ -115,7 +118,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         admission = AdmissionMetrics(runtime.registry)
         routes = _routes(settings, pool, accounts, redis, services, readiness, metrics, admission)
         server = HttpServer(
-            traced(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), runtime.telemetry),
+            _outermost(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), settings, runtime),
             host=settings.host,
             port=settings.port,
             drain_s=settings.drain_s,
@@ -126,6 +129,12 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         stack.push_async_callback(server.close)
         await server.start()
         yield server
+
+
+def _outermost(edge: Edge, settings: GatewaySettings, runtime: Runtime) -> ASGIApp:
+    """The application with spans, and with CORS where pages of other origins are allowed."""
+    app = traced(edge, runtime.telemetry)
+    return Cors(app, settings.cors_origins) if settings.cors_origins else app
 
 
 def _routes(
@@ -216,4 +225,11 @@ def _routes(
     sockets = ChatSockets(
         gate, scheduler, principals, services.chat, metrics, per_user_max=settings.sockets_per_user_max
     )
-    return router(operations, [WebSocketRoute("/v1/ws", sockets.serve), *DocumentRoutes(document(operations)).routes()])
+    return router(
+        operations,
+        [
+            WebSocketRoute("/v1/ws", sockets.serve),
+            *DocumentRoutes(document(operations)).routes(),
+            *not_offered.routes(),
+        ],
+    )

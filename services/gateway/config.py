@@ -1,6 +1,7 @@
 """What the gateway can be told."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -13,6 +14,17 @@ _SECRET_CHARACTERS_MIN = 32
 
 def _networks(value: object) -> object:
     return networks(value) if isinstance(value, str) else value
+
+
+def _origins(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    origins = tuple(each.strip() for each in value.split(",") if each.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError("each must be scheme://host or scheme://host:port, without a path")
+    return origins
 
 
 def _secrets(value: object) -> object:
@@ -83,6 +95,11 @@ class GatewaySettings(ServiceSettings):
         default=(),
         description="Networks of the proxies in front of the gateway, as 10.0.0.0/8,fd00::/8: what they say in "
         "X-Forwarded-For is believed. Absent: nobody is.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        default=(),
+        description="Origins of pages that may use the API, as https://chat.example.com, with commas between them. "
+        "Absent: none but the gateway's own.",
     )
     drain_notice_s: float = Field(
         default=0.0,

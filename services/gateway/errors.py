@@ -95,6 +95,27 @@ class TooManySocketsError(ServiceError):
     reason = "TOO_MANY_SOCKETS"
 
 
+class NotOfferedError(ServiceError):
+    """A path of OpenAI's API that this product does not offer; metadata `path` is which."""
+
+    code = Code.NOT_FOUND
+    reason = "NOT_OFFERED"
+
+
+class UnsupportedEncodingError(ServiceError):
+    """The body is packed in a way that is not read; metadata `encoding` is which."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "UNSUPPORTED_ENCODING"
+
+
+class RequestTimeoutError(ServiceError):
+    """The body comes too slowly."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = "REQUEST_TIMEOUT"
+
+
 class RequestTooLargeError(ServiceError):
     """The body is larger than the gateway takes."""
 

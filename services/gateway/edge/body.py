@@ -4,20 +4,34 @@ The standard library's parser is used because it can see what msgspec's cannot: 
 whose value is null counts as absent, as it does in OpenAI's API.
 """
 
+import asyncio
 import json
 import re
+import zlib
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from services.gateway.errors import ClientGoneError, RequestTooLargeError
+from services.gateway.errors import (
+    ClientGoneError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+    UnsupportedEncodingError,
+)
 from services.runtime.errors import InvalidRequestError
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 _SHOWN_CHARACTERS = 64
+
+# How long the first bytes of a body may take, and how slowly the rest may come: a poor mobile network does better.
+_FIRST_S = 10.0
+_BYTES_A_SECOND_MIN = 4096
+
+# How zlib reads each content coding: a container's header, or none.
+_WINDOW_BITS = {"identity": 0, "gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 # What msgspec says is wrong, and where; tests hold it to these words.
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
@@ -41,24 +55,31 @@ def wrong(field: str, problem: str, **facts: object) -> InvalidRequestError:
 
 
 async def read(receive: Receive, headers: Headers, *, bytes_max: int) -> bytes:
-    """Read a JSON body, and no more of it than is allowed.
+    """Read a JSON body, unpacked, and no more of it than is allowed.
 
     Raises:
-        InvalidRequestError: It does not say that it is JSON.
-        RequestTooLargeError: It is longer than `bytes_max`.
+        InvalidRequestError: It does not say that it is JSON, or is not packed as it says.
+        UnsupportedEncodingError: It is packed in another way than gzip or deflate.
+        RequestTooLargeError: It is longer than `bytes_max`, packed or unpacked.
+        RequestTimeoutError: It comes too slowly.
         ClientGoneError: The client left before it was whole.
     """
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise wrong("", "content_type")
-    return await read_raw(receive, headers, bytes_max=bytes_max)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in _WINDOW_BITS:
+        raise UnsupportedEncodingError("The body's coding is not read.", metadata={"encoding": shown(encoding)})
+    raw = await read_raw(receive, headers, bytes_max=bytes_max)
+    return raw if encoding == "identity" else _unpacked(raw, encoding, bytes_max)
 
 
 async def read_raw(receive: Receive, headers: Headers, *, bytes_max: int) -> bytes:
-    """Read a body of any kind, and no more of it than is allowed.
+    """Read a body of any kind, as it comes, and no more of it than is allowed.
 
     Raises:
         RequestTooLargeError: It is longer than `bytes_max`.
+        RequestTimeoutError: It comes too slowly.
         ClientGoneError: The client left before it was whole.
     """
     announced = headers.get("content-length", "0")
@@ -66,8 +87,13 @@ async def read_raw(receive: Receive, headers: Headers, *, bytes_max: int) -> byt
         raise _too_large(bytes_max)
     parts: list[bytes] = []
     size = 0
+    begin = asyncio.get_running_loop().time()
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(begin + _FIRST_S + size / _BYTES_A_SECOND_MIN):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimeoutError("The body comes too slowly.") from None
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         received = message.get("body", b"")
@@ -77,6 +103,20 @@ async def read_raw(receive: Receive, headers: Headers, *, bytes_max: int) -> byt
         parts.append(received)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def _unpacked(raw: bytes, encoding: str, bytes_max: int) -> bytes:
+    """The body without its content coding (RFC 9110, 8.4.1); a bomb is never unpacked further than is allowed."""
+    unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        body = unpacker.decompress(raw, bytes_max + 1)
+    except zlib.error:
+        raise wrong("", "not_packed", encoding=encoding) from None
+    if len(body) > bytes_max:
+        raise _too_large(bytes_max)
+    if not unpacker.eof or unpacker.unused_data:
+        raise wrong("", "not_packed", encoding=encoding)
+    return body
 
 
 def parse(raw: bytes) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Edge:
         trace_id = current_traceparent()[3:35] if self._traced else adopt_traceparent(headers.get(TRACEPARENT))
         structlog.contextvars.bind_contextvars(trace_id=trace_id, request_id=request_id)
         # With "app" in it the router raises what it would otherwise answer in plain text.
-        scope.update(app=self, state={"request_id": request_id, "begin": begin})
+        scope.update(app=self, state={"request_id": request_id, "begin": begin}, path=_without_slash(scope["path"]))
         response = _Response(send, scope)
         code = None
         try:
@@ -131,6 +131,11 @@ class _Response:
         status = http_errors.form(error).status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _without_slash(path: str) -> str:
+    """A path with a slash behind it is the path without: redirecting would lose a POST's body."""
+    return path.rstrip("/") or "/"
 
 
 def _as_ours(error: Exception) -> ServiceError:

@@ -12,10 +12,16 @@ def router(operations: Iterable[Operation], others: Iterable[BaseRoute] = ()) ->
     methods: dict[str, list[Operation]] = {}
     for operation in operations:
         methods.setdefault(operation.path, []).append(operation)
-    routes = [
-        Route(path, offered[0].endpoint, methods=[each.method for each in offered]) for path, offered in methods.items()
-    ]
+    routes = [_route(path, offered) for path, offered in methods.items()]
     return Router([*routes, *others], redirect_slashes=False)
+
+
+def _route(path: str, offered: list[Operation]) -> Route:
+    route = Route(path, offered[0].endpoint, methods=[each.method for each in offered])
+    if route.methods is not None and any(media == "text/event-stream" for each in offered for media, _ in each.media):
+        # Nobody can say how a stream would begin without beginning it.
+        route.methods.discard("HEAD")
+    return route
 
 
 def labels(router: Router) -> Mapping[object, str]:

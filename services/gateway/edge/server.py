@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.gateway.edge.protocol import Protocol
 from services.runtime.errors import StartupError
 
 _BACKLOG = 2048
@@ -49,7 +50,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Protocol,
                 ws="websockets-sansio",
                 ws_max_size=frame_bytes_max,
                 ws_per_message_deflate=False,

@@ -7,6 +7,7 @@
 INVALID_REQUEST = The request is wrong: { $field } { $why }.
     .model_refuses = The model refuses these parameters or messages: change them.
     .content_type = The body must be JSON: set the header Content-Type: application/json.
+    .not_packed = The body is not what Content-Encoding: { $encoding } says.
     .not_utf8 = The body is not valid UTF-8.
     .not_json = The body is not valid JSON (line { $line }, column { $column }).
     .not_an_object = The body must be a JSON object.
@@ -75,6 +76,9 @@ TOO_MANY_ORDERS = Too many orders wait for payment (at most { $limit }): pay one
 ROUTE_NOT_FOUND = There is nothing at this path: check the URL.
 METHOD_NOT_ALLOWED = This path takes { $allow } only.
 REQUEST_CONFLICT = This request id was used for something else: use another.
+REQUEST_TIMEOUT = The body came too slowly: check the network and try again.
+UNSUPPORTED_ENCODING = Bodies packed as { $encoding } are not read: use gzip, deflate, or none.
+NOT_OFFERED = { $path } is not offered here: POST /v1/chat/completions chats, /docs lists all there is.
 REQUEST_TOO_LARGE = The body is too large: at most { $limit } bytes.
 RATE_LIMITED = Too many requests: try again shortly.
 TOO_MANY_TURNS = Too many turns are running at once (at most { $limit }): wait for one to end.

@@ -6,6 +6,7 @@
 INVALID_REQUEST = 请求有误：{ $field } { $why }。
     .model_refuses = 模型不接受这些参数或消息，请修改后重试。
     .content_type = 请求体必须是 JSON：请设置请求头 Content-Type: application/json。
+    .not_packed = 请求体与 Content-Encoding: { $encoding } 不符，无法解压。
     .not_utf8 = 请求体不是有效的 UTF-8 文本。
     .not_json = 请求体不是有效的 JSON（第 { $line } 行，第 { $column } 列）。
     .not_an_object = 请求体必须是一个 JSON 对象。
@@ -74,6 +75,9 @@ TOO_MANY_ORDERS = 待支付的订单过多（最多 { $limit } 个），请先�
 ROUTE_NOT_FOUND = 没有这个接口，请检查请求的路径。
 METHOD_NOT_ALLOWED = 该接口只支持 { $allow } 方法。
 REQUEST_CONFLICT = 同一个请求编号已用于其他内容，请换一个。
+REQUEST_TIMEOUT = 请求体传输过慢，请检查网络后重试。
+UNSUPPORTED_ENCODING = 不支持请求体的压缩方式 { $encoding }，请使用 gzip、deflate 或不压缩。
+NOT_OFFERED = 本服务不提供 { $path }：对话请使用 POST /v1/chat/completions，全部接口见 /docs。
 REQUEST_TOO_LARGE = 请求体过大，最多 { $limit } 字节。
 RATE_LIMITED = 请求过于频繁，请稍后再试。
 TOO_MANY_TURNS = 同时进行的对话过多（最多 { $limit } 个），请等待其中一个结束。

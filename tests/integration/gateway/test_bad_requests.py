@@ -127,7 +127,7 @@ async def test_a_body_that_turns_out_too_large_is_refused(start_gateway: StartGa
 
 
 async def test_an_unknown_path_is_explained(gateway: Gateway) -> None:
-    status, error = await post(gateway, "/v1/completions", b"{}")
+    status, error = await post(gateway, "/v1/completion", b"{}")
     assert (status, error["code"]) == (404, "not_found")
     assert "URL" in error["message"]
 
