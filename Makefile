@@ -10,6 +10,9 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_NO_PROGRESS := 1
 
+# How many tests run at once: each lane has a PostgreSQL and a Redis of its own.
+LANES ?= 2
+
 SOURCES := services sandbox bench tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
@@ -22,7 +25,7 @@ run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(LANES) --dist loadgroup
 
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
 	@$(BIN)/ruff format --check .

@@ -19,6 +19,13 @@ from sandbox.state import State
 from sandbox.supervisor import Supervisor
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run on one worker, and all that share the big mesh on the same, so that there is one of it."""
+    for item in items:
+        shares_mesh = "mesh" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("mesh" if shares_mesh else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     """The state folder of this session's servers."""

@@ -10,6 +10,13 @@ class InsufficientQuotaError(ServiceError):
     reason = "INSUFFICIENT_QUOTA"
 
 
+class ModelNotPricedError(ServiceError):
+    """Nobody has said what the model costs; metadata `model` is which."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "MODEL_NOT_PRICED"
+
+
 class RequestConflictError(ServiceError):
     """The same request_id came before, with other content."""
 

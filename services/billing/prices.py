@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
 from services.billing import sql
+from services.billing.errors import ModelNotPricedError
 from services.billing.pricing import Price
 from services.runtime.errors import StartupError, UnavailableError
 from services.runtime.postgres import FAILED
@@ -71,12 +72,16 @@ class PriceBook:
         """What a model costs now.
 
         Raises:
-            UnavailableError: It has no price, and there is none for models without one; or the rate is too old.
+            ModelNotPricedError: It has no price, and there is none for models without one.
+            UnavailableError: The exchange rate is too old.
         """
         self.rate()
         listed = self._listed.get(model) or self._listed.get(_ANY)
         if listed is None:
-            raise UnavailableError("This model has no price yet.", metadata={"model": model})
+            raise ModelNotPricedError(
+                f"The model {model} has no price: add one with `queqiao prices set --model {model} …`.",
+                metadata={"model": model},
+            )
         return listed.price
 
     def rate(self) -> ExchangeRate:

@@ -162,6 +162,7 @@ def _upstreams(settings: ChatSettings) -> UpstreamSettings:
         otherwise=single_provider(
             settings.openai_base_url,
             settings.openai_api_key,
+            kind=settings.openai_kind,
             connect_timeout_s=settings.upstream_connect_timeout_s,
             silence_timeout_s=settings.upstream_silence_timeout_s,
         ),

@@ -22,7 +22,10 @@ _STATES = {FinishReason.LENGTH: AnswerState.LENGTH}
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How a turn was closed: what it is charged for and with, in micro-yuan, and its messages' numbers, 0 if none."""
+    """How a turn was closed: what its answer used, what was charged, in micro-yuan, its messages' numbers, 0 if none.
+
+    What is charged for is another matter where the cache answers.
+    """
 
     usage: Usage
     charged_micros: int
@@ -85,7 +88,8 @@ class Closing:
         if outcome is Outcome.COMPLETED:
             reason = attempt.draft.finish_reason or FinishReason.STOP
             await answering.settled(KeptAnswer(list(attempt.draft.shown), usage, charging, reason))
-        return Closed(usage, charging, question_number, answer_number)
+        answered = usage if answering.source is Source.MODEL else self._answered(attempt)
+        return Closed(answered, charging, question_number, answer_number)
 
     async def close_lost(self, user_id: str, started: Started, text: str) -> None:
         """Close the turn of a process that died, by what was kept of it.
@@ -108,6 +112,14 @@ class Closing:
         if started.source is Source.CACHE and self._cache_charge is Charge.QUESTION:
             usage = self._cached_usage(started.input_tokens)
         await self._wallet.settle(Bill(user_id, started.ledger_id, usage, Outcome.FAILED, started.source))
+
+    def _answered(self, attempt: Attempt) -> Usage:
+        """What an answer used when it was made: it came with the answer, or is counted."""
+        draft, prompt = attempt.draft, attempt.prompt
+        if draft.reported is not None:
+            return draft.reported
+        counted = self._tokenizer.count("".join(draft.produced), attempt.model.encoding)
+        return Usage(prompt.input_tokens, counted)
 
     def _cached_usage(self, input_tokens: int) -> Usage:
         if self._cache_charge is Charge.FREE:

@@ -19,6 +19,11 @@ class ChatSettings(ServiceSettings):
         default="https://api.openai.com/v1", description="Any OpenAI-compatible provider, with its version path."
     )
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="The provider's key.")
+    openai_kind: str = Field(
+        default="",
+        description="What kind of provider it is: openai, deepseek, qwen, glm, moonshot, doubao, vllm, llama.cpp or "
+        "generic; absent: told by its address.",
+    )
     upstreams_file: Path | None = Field(
         default=None, description="All providers and their keys, as TOML; absent: the one of OPENAI_BASE_URL."
     )
@@ -57,3 +62,11 @@ class ChatSettings(ServiceSettings):
         default=False, description="Whether a cheap model sums up what no longer fits into a model's context."
     )
     hot_conversation_ttl_s: int = Field(default=3600, ge=1, description="How long an idle conversation stays in Redis.")
+
+
+class CommandSettings(ServiceSettings):
+    """What the commands about models need to know."""
+
+    port: int = Field(default=0, description="Not used by commands.")
+    chat_target: str = Field(description="The chat service, as host:port.")
+    billing_target: str = Field(description="The billing service, as host:port.")

@@ -107,8 +107,9 @@ class Model:
     the encoding is the model's own. `message_tokens` frame each message, one of the model's own by `assistant_tokens`
     more, and `reply_tokens` the answer; `prologue_tokens` come before a prompt that has no system message.
     `image_tokens` is the most that an image counts. `price` is the name of its price in billing. `parameters` are
-    the further parameters that reach the provider; None lets all pass. `fallback` is the model that takes over when
-    no provider of this one answers; "" none.
+    the further parameters that reach a provider; None lets all pass; `own_parameters` says that the owner named them,
+    rather than the kinds of its providers. `fallback` is the model that takes over when no provider of this one
+    answers; "" none. `known` says that models.toml knows it.
     """
 
     id: str
@@ -125,16 +126,19 @@ class Model:
     image_tokens: int = 1500
     price: str = ""
     parameters: frozenset[str] | None = frozenset()
+    own_parameters: bool = False
     fallback: str = ""
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn; `cached_input` are part of `input`."""
+    """Tokens of one turn; `cached_input` are part of `input`, and `reasoning` of `output`."""
 
     input: int
     output: int
     cached_input: int = 0
+    reasoning: int = 0
 
 
 class FinishReason(StrEnum):
@@ -184,6 +188,7 @@ class Piece(msgspec.Struct, frozen=True):
 class Chunk:
     """What the provider sent at once: any part may be absent.
 
+    `logprobs` has, for each token of the text, the JSON object in which OpenAI's API tells its likelihood.
     `lost_calls` are other calls for the same answer that were given up since the last chunk: the provider bills their
     questions all the same.
     """
@@ -192,6 +197,7 @@ class Chunk:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     lost_calls: int = 0
+    logprobs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +271,8 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     """Event: the turn is admitted and the model is asked.
 
     It happens again, with another `attempt`, when another model takes over. `ledger_id` and `input_tokens` let another
-    process close the turn, should this one die. `created_s` is in seconds since 1970 UTC.
+    process close the turn, should this one die. `created_s` is in seconds since 1970 UTC. `dropped` are parameters
+    that nobody takes who runs this model.
     """
 
     conversation_id: str
@@ -275,6 +282,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     input_tokens: int = 0
     attempt: int = 0
     created_s: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
@@ -284,7 +292,11 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
 
 
 class Completed(msgspec.Struct, frozen=True, tag="completed"):
-    """Event: the answer is whole, or was stopped, and is paid for."""
+    """Event: the answer is whole, or was stopped, and is paid for.
+
+    `usage` describes the answer, whoever gave it; `charged_micros` is what this turn paid. `logprobs_json` is a JSON
+    array, "" when none were asked for.
+    """
 
     finish_reason: FinishReason
     usage: Usage
@@ -292,6 +304,7 @@ class Completed(msgspec.Struct, frozen=True, tag="completed"):
     ledger_id: str = ""
     question_number: int = 0
     answer_number: int = 0
+    logprobs_json: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

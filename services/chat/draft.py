@@ -17,6 +17,9 @@ from services.chat.window import Prompt
 
 _BREAK = "\n"
 
+# What a message between services has room for.
+_LOGPROBS_BYTES_MAX = 2 * 1024 * 1024
+
 
 @dataclass(slots=True)
 class _Run:
@@ -83,6 +86,8 @@ class Draft:
     finish_reason: FinishReason | None = None
     reported: Usage | None = None
     lost_calls: int = 0
+    logprobs: list[bytes] = field(default_factory=list)
+    logprobs_bytes: int = 0
 
     def add(self, chunk: Chunk) -> None:
         """Take in what the model sent."""
@@ -95,6 +100,10 @@ class Draft:
         # Figures that came before more text are not those of the whole answer.
         self.reported = chunk.usage or (None if chunk.pieces else self.reported)
         self.lost_calls += chunk.lost_calls
+        for token in chunk.logprobs:
+            self.logprobs_bytes += len(token) + 1
+            if self.logprobs_bytes <= _LOGPROBS_BYTES_MAX:
+                self.logprobs.append(token)
 
     def release(self, characters: int) -> str:
         """Let the first characters of what is held go."""
@@ -107,6 +116,14 @@ class Draft:
         for piece, position in self.outline.cut(text):
             self.shown.append(piece)
             yield piece, position
+
+    @property
+    def logprobs_json(self) -> str:
+        """The likelihoods of the answer's tokens as a JSON array, of those in front where they are too many; "" none.
+
+        They are told when the whole answer has been let pass: they spell out text that may be held back or refused.
+        """
+        return "[" + b",".join(self.logprobs).decode("utf-8", "replace") + "]" if self.logprobs else ""
 
     def message(self, *, is_whole: bool) -> Message:
         """What was shown, as the message that is remembered.

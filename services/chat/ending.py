@@ -40,6 +40,7 @@ class Ending:
             question.ledger_id,
             closed.question_number,
             closed.answer_number,
+            attempt.draft.logprobs_json if self.outcome is Outcome.COMPLETED else "",
         )
 
 

@@ -50,4 +50,7 @@ class ChatServicer(ConversationRpcs):
         self, request: chat_pb2.ListModelsRequest, context: Any
     ) -> chat_pb2.ListModelsResponse:
         """List the models."""
-        return chat_pb2.ListModelsResponse(models=[events.model(model) for model in await self._catalogue.list()])
+        models = await self._catalogue.list()
+        return chat_pb2.ListModelsResponse(
+            models=[events.model(model) for model in models], unlisted=self._catalogue.unlisted()
+        )

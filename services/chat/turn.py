@@ -40,7 +40,7 @@ from services.chat.ports import (
     Wallet,
 )
 from services.chat.review import Released, Reviewing, demand_allowed
-from services.chat.upstreams.parameters import demand_accepted
+from services.chat.upstreams.parameters import accepted
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError, UnavailableError
 
@@ -91,11 +91,11 @@ class Turns:
         """
         try:
             model = await self._models.find(question.model)
-            demand_accepted(question.options, model)
-            question, known, check = await self._prepared(question)
+            options, dropped = accepted(question.options, model)
+            question, known, check = await self._prepared(replace(question, options=options))
             while True:
                 attempt = await self._composed(question, known, check, model)
-                ending = await self._attempted(attempt, show)
+                ending = await self._attempted(attempt, dropped, show)
                 fallback = await self._fallback(attempt, ending)
                 if fallback is None:
                     break
@@ -154,7 +154,7 @@ class Turns:
         prompt = replace(prompt, messages=whole(answered(prompt.messages)))
         return Attempt(question, known, check, model, asked, prompt)
 
-    async def _attempted(self, attempt: Attempt, show: Show) -> Ending:
+    async def _attempted(self, attempt: Attempt, dropped: tuple[str, ...], show: Show) -> Ending:
         """Ask, and show what comes.
 
         Raises:
@@ -171,7 +171,7 @@ class Turns:
                 Reviewing(self._moderation, self._metrics, question, attempt.check) as reviewing,
             ):
                 await self._reserve(attempt, answering.source)
-                show(self._started(attempt, answering.source), 0)
+                show(self._started(attempt, answering.source, dropped), 0)
                 outcome, error = await self._shown(attempt, answering.call, reviewing, show)
                 # Whatever happened, and even if nobody waits any more, the reservation is closed.
                 closing = self._background.start(self._closing.close(attempt, answering, outcome))
@@ -202,7 +202,7 @@ class Turns:
             return Outcome.FAILED, unexpected()
         return Outcome.COMPLETED, None
 
-    def _started(self, attempt: Attempt, source: Source) -> Started:
+    def _started(self, attempt: Attempt, source: Source, dropped: tuple[str, ...]) -> Started:
         question = attempt.question
         return Started(
             question.conversation_id,
@@ -212,6 +212,7 @@ class Turns:
             attempt.prompt.input_tokens,
             question.attempt,
             int(self._clock()),
+            dropped,
         )
 
     async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
@@ -245,7 +246,7 @@ class Turns:
             return None
         with suppress(ServiceError):
             model = await self._models.find(attempt.model.fallback)
-            demand_accepted(attempt.question.options, model)
+            accepted(attempt.question.options, model)
             await self._composed(attempt.question, attempt.known, attempt.check, model)
             return model
         return None

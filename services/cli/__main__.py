@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.billing.commands import app as billing_commands
+from services.chat.commands import app as chat_commands
 from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
 from services.runtime.config import use_env_file
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.add_typer(gateway_commands)
 app.add_typer(billing_commands)
 app.add_typer(moderation_commands)
+app.add_typer(chat_commands)
 
 
 @app.callback()

@@ -203,7 +203,7 @@ def _routes(
             heartbeat_s=settings.heartbeat_s,
         ),
         ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
-        ModelRoutes(gate, services.chat),
+        ModelRoutes(gate, services.chat, services.billing),
         ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
         WalletRoutes(gate, services.billing),
         PriceRoutes(gate, services.billing, services.payments),

@@ -31,6 +31,12 @@ async def ask(user: User, question: str, headers: dict[str, str] | None = None, 
         return (await answer.json())["choices"][0]["message"]["content"], answer.headers["X-Cache"]
 
 
+async def usage(user: User, question: str) -> tuple[dict[str, Any], int]:
+    """What the answer says it used, and what it says that it was charged, in micro-yuan."""
+    async with post(user, question) as answer:
+        return (await answer.json())["usage"], int(answer.headers["X-Charged-Micro-Yuan"])
+
+
 async def calls(simulator: SimulatorProcess) -> int:
     stats: Any = await simulator.stats()
     return int(stats["started"])
@@ -105,3 +111,12 @@ async def test_how_often_the_cache_answers_and_what_it_saves_can_be_read(mesh: M
     figures = dict(line.rsplit(" ", 1) for line in lines if line.startswith("queqiao_answer_cache"))
     assert float(figures['queqiao_answer_cache_lookups_total{found="process"}']) > 0
     assert float(figures["queqiao_answer_cache_saved_micro_yuan_total"]) > 0
+
+
+async def test_a_hit_tells_what_its_answer_used_and_the_header_what_it_cost(people: People) -> None:
+    first, second, question = await people.login(), await people.login(), fresh("text=鹊|桥|相|会 cached_tokens=1")
+    told, full_price = await usage(first, question)
+    again, price = await usage(second, question)
+    assert again == told
+    assert told["completion_tokens"] == 4
+    assert 0 < price < full_price

@@ -14,6 +14,9 @@ _QUESTION_CHARACTERS_MAX = 2_000
 
 _BLANKS = re.compile(r"[ \t]+")
 
+# Parameters of which an answer is no answer to anybody else, or has parts that are not kept.
+_UNSHARED = ('"tools"', '"logprobs"')
+
 # Full-width forms of ASCII, and the ideographic space, are typed for the same characters.
 _WIDTHS: Mapping[int, int] = {0x3000: 0x20} | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
@@ -31,7 +34,7 @@ def key(question: Question, history: tuple[Message, ...], model: Model, version:
         or last.role is not Role.USER
         or any(message.role is not Role.SYSTEM for message in before)
         or any(message.json for message in question.messages)
-        or '"tools"' in question.options.extra_json
+        or any(name in question.options.extra_json for name in _UNSHARED)
         or not 0 < len(last.content) <= _QUESTION_CHARACTERS_MAX
     ):
         return None

@@ -30,6 +30,7 @@ def response(entry: Entry, *, replayed: bool) -> chat_pb2.StreamTurnResponse:
                 cached=event.source is Source.CACHE,
                 replayed=replayed,
                 created_s=event.created_s,
+                dropped_parameters=event.dropped,
             )
             return chat_pb2.StreamTurnResponse(started=started, position=entry.position)
         case Delta():
@@ -55,6 +56,8 @@ def model(model: Model) -> chat_pb2.Model:
         owned_by=model.owned_by,
         context_tokens=model.context_tokens,
         max_output_tokens=model.max_output_tokens,
+        known=model.known,
+        price=model.price,
     )
 
 
@@ -75,9 +78,11 @@ def _completed(event: Completed) -> chat_pb2.TurnCompleted:
             input_tokens=event.usage.input,
             cached_input_tokens=event.usage.cached_input,
             output_tokens=event.usage.output,
+            reasoning_tokens=event.usage.reasoning,
         ),
         charged_micros=event.charged_micros,
         answer_number=event.answer_number,
         question_number=event.question_number,
         receipt_id=event.ledger_id,
+        logprobs_json=event.logprobs_json,
     )

@@ -209,7 +209,7 @@ class Provider:
         """
         if self.settings.models is not None:
             chosen = tuple(Model(model_id, 0, 0, "", owned_by=self.name) for model_id in self.settings.models)
-            return Listing(chosen, chosen=True, last=self.is_fallback)
+            return Listing(chosen, last=self.is_fallback, kind=self.settings.kind)
         try:
             async with asyncio.timeout(_LISTING_S):
                 self._listed = tuple(await self._list())
@@ -217,7 +217,7 @@ class Provider:
             self._not_listed(broken_off(Kind.TIMEOUT))
         except CallFailedError as failure:
             self._not_listed(failure)
-        return Listing(self._listed or (), last=self.is_fallback)
+        return Listing(self._listed or (), last=self.is_fallback, kind=self.settings.kind)
 
     def _not_listed(self, failure: CallFailedError) -> None:
         log.warning("a provider did not list its models", provider=self.name, why=failure.kind)

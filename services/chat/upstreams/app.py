@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from services.chat.upstreams.accounts import Provider
 from services.chat.upstreams.budget import RedisBudgets
 from services.chat.upstreams.hedging import Hedging
+from services.chat.upstreams.kinds import kinds
 from services.chat.upstreams.metrics import UpstreamMetrics
 from services.chat.upstreams.pool import Pool
 from services.chat.upstreams.provider import ProviderClient
@@ -40,9 +41,15 @@ def upstream_settings(file: Path | None, environ: Mapping[str, str], otherwise: 
 
 
 def single_provider(
-    base_url: str, key: SecretStr, *, connect_timeout_s: float, silence_timeout_s: float
+    base_url: str, key: SecretStr, *, kind: str, connect_timeout_s: float, silence_timeout_s: float
 ) -> ProviderSettings:
-    """The provider that there is without a file."""
+    """The provider that there is without a file; an empty kind is told by the address.
+
+    Raises:
+        StartupError: There is no such kind.
+    """
+    if kind and kind not in kinds().takes:
+        raise StartupError(f"OPENAI_KIND is wrong: it must be one of {', '.join(kinds().takes)}.")
     return ProviderSettings(
         name="openai",
         base_url=base_url,
@@ -50,6 +57,7 @@ def single_provider(
         connect_timeout_s=connect_timeout_s,
         first_token_timeout_s=silence_timeout_s,
         silence_timeout_s=silence_timeout_s,
+        kind=kind or kinds().of_address(base_url),
     )
 
 

@@ -5,15 +5,20 @@ from typing import Any
 
 import msgspec
 
-from services.chat.domain import Message, Options
+from services.chat.domain import Message, Model, Options
+from services.chat.upstreams.parameters import taken
 
 
-def body(prompt: Sequence[Message], options: Options, *, max_tokens_field: str) -> dict[str, Any]:
+def body(
+    model: Model, prompt: Sequence[Message], options: Options, *, kind: str, max_tokens_field: str
+) -> dict[str, Any]:
     """Everything but `model` and `stream`; a parameter that nobody gave is left out, so it stays the provider's.
 
     Args:
+        model: Who is asked.
         prompt: The messages; one that is more than text goes as it came.
-        options: How to answer; further parameters go as they came.
+        options: How to answer; further parameters go as they came, those that the provider takes.
+        kind: The provider's kind.
         max_tokens_field: What the provider calls the most tokens of an answer.
     """
     ours: dict[str, Any] = {
@@ -26,7 +31,7 @@ def body(prompt: Sequence[Message], options: Options, *, max_tokens_field: str) 
         "stop": list(options.stop) or None,
     }
     return {
-        **(msgspec.json.decode(options.extra_json) if options.extra_json else {}),
+        **taken(options.extra_json, model, kind),
         "messages": [_message(message) for message in prompt],
         "stream_options": {"include_usage": True},
         **{name: value for name, value in ours.items() if value is not None},

@@ -67,6 +67,10 @@ class Catalogue:
             )
         return model
 
+    def unlisted(self) -> tuple[str, ...]:
+        """The ids of known models that no provider lists."""
+        return self._known.unlisted(self._offered.values())
+
     def cheap(self) -> Model | None:
         """The model for work beside the conversation; None while there is none."""
         return self._offered.get(self._known.cheap)

@@ -1,7 +1,7 @@
 """What is known about models: `models.toml`. Pure but for reading it."""
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from services.chat.domain import Model
-from services.chat.upstreams.parameters import USUAL
+from services.chat.upstreams.kinds import GENERIC, kinds
 from services.runtime.errors import StartupError
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -47,11 +47,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What one provider offers; `chosen` when the owner named the models, `last` when it is only asked at need."""
+    """What one provider of some kind offers; `last` when it is only asked at need."""
 
     models: tuple[Model, ...]
-    chosen: bool = False
     last: bool = False
+    kind: str = GENERIC
 
 
 @dataclass(frozen=True)
@@ -92,23 +92,29 @@ class KnownModels:
     def offered(self, listings: Iterable[Listing]) -> tuple[Model, ...]:
         """What to offer of what providers list, the default first.
 
-        Providers list embeddings and voices beside chat models: where any model of a provider is known, only known
-        ones of it are offered; a provider of unknown models (a vLLM of one's own) is offered whole, and so is one whose
-        models the owner chose. Known models go first, in the file's order, and what only a fallback runs comes last.
+        Whatever a provider lists is offered, also embeddings and voices: what nobody can chat with has no price, and
+        is refused for that. Known models go first, in the file's order, and what only a fallback runs comes last.
         """
         order = {model.id: index for index, model in enumerate(self.models)}
         offered: dict[str, Model] = {}
         main: set[str] = set()
+        takes: dict[str, frozenset[str]] = {}
         for listing in listings:
-            for model in _of_use(listing, order):
+            for model in listing.models:
+                takes[model.id] = takes.get(model.id, frozenset()) | kinds().takes[listing.kind]
                 if model.id not in offered or model.created_s:
                     offered[model.id] = model
                 if not listing.last:
                     main.add(model.id)
         preferred = sorted(offered, key=lambda model_id: (model_id not in main, order.get(model_id, len(order))))
-        return tuple(self._described(offered[model_id]) for model_id in preferred)
+        return tuple(self._described(offered[model_id], takes[model_id]) for model_id in preferred)
 
-    def _described(self, listed: Model) -> Model:
+    def unlisted(self, offered: Iterable[Model]) -> tuple[str, ...]:
+        """The ids of known models that nobody offers."""
+        ids = {model.id for model in offered}
+        return tuple(model.id for model in self.models if model.id not in ids)
+
+    def _described(self, listed: Model, takes: frozenset[str]) -> Model:
         known = next((model for model in self.models if model.id == listed.id), None)
         if known is None:
             fallback = self.default.fallback
@@ -118,14 +124,11 @@ class KnownModels:
                 id=listed.id,
                 price=self.default.price or listed.id,
                 fallback="" if circle else fallback,
+                known=False,
             )
+        if not known.own_parameters:
+            known = replace(known, parameters=takes)
         return replace(known, created_s=listed.created_s, owned_by=listed.owned_by)
-
-
-def _of_use(listing: Listing, known: dict[str, int]) -> Sequence[Model]:
-    if listing.chosen:
-        return listing.models
-    return [model for model in listing.models if model.id in known] or listing.models
 
 
 def _model(model_id: str, figures: _Figures, default: _Figures, fallback: str) -> Model:
@@ -142,7 +145,8 @@ def _model(model_id: str, figures: _Figures, default: _Figures, fallback: str) -
         prologue_tokens=figures.prologue_tokens,
         image_tokens=figures.image_tokens,
         price=figures.price or model_id,
-        parameters=USUAL if parameters is None else None if parameters == "all" else frozenset(parameters),
+        parameters=None if parameters == "all" else frozenset(parameters or ()),
+        own_parameters=parameters is not None,
         fallback=fallback,
     )
 

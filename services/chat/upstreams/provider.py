@@ -80,7 +80,13 @@ class ProviderClient:
                             model=self._settings.own_name(model.id),
                             messages=(),
                             stream=True,
-                            extra_body=body(prompt, options, max_tokens_field=self._settings.max_tokens_field),
+                            extra_body=body(
+                                model,
+                                prompt,
+                                options,
+                                kind=self._settings.kind,
+                                max_tokens_field=self._settings.max_tokens_field,
+                            ),
                             extra_headers=_headers(span),
                         )
                     )

@@ -20,7 +20,8 @@ class ProviderSettings:
 
     `weight` is its share of the calls beside other providers of the same role. `models` are our ids of the models that
     it serves, with its own names for them; None when it serves what it lists. The limits are for each of its keys; None
-    when there is none. `max_tokens_field` is what it calls the most tokens of an answer.
+    when there is none. `max_tokens_field` is what it calls the most tokens of an answer. `kind` says which further
+    parameters it takes, by `kinds.toml`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ProviderSettings:
     first_token_timeout_s: float = 60.0
     silence_timeout_s: float = 60.0
     max_tokens_field: str = "max_tokens"
+    kind: str = "generic"
 
     def own_name(self, model_id: str) -> str:
         """What the provider calls a model of ours."""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 from pydantic import SecretStr
 
+from services.chat.upstreams.kinds import kinds
 from services.chat.upstreams.settings import (
     BreakerSettings,
     HedgingSettings,
@@ -46,6 +47,7 @@ class _Provider(msgspec.Struct, forbid_unknown_fields=True):
     first_token_timeout_s: _Timeout = 30.0
     silence_timeout_s: _Timeout = 60.0
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    kind: str = ""
 
 
 class _Hedging(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +104,8 @@ def _demand_sense(providers: list[_Provider]) -> None:
             raise ValueError(f"{where}.name is used twice: give each provider its own.")
         if provider.models is not None and not provider.models:
             raise ValueError(f"{where}.models is empty: name models, or leave it out to serve what the provider lists.")
+        if provider.kind and provider.kind not in kinds().takes:
+            raise ValueError(f"{where}.kind must be one of {', '.join(kinds().takes)}.")
         if provider.first_token_timeout_s > provider.silence_timeout_s:
             raise ValueError(f"{where}.first_token_timeout_s must be at most silence_timeout_s.")
 
@@ -124,6 +128,7 @@ def _provider(provider: _Provider, index: int, environ: Mapping[str, str]) -> Pr
         first_token_timeout_s=provider.first_token_timeout_s,
         silence_timeout_s=provider.silence_timeout_s,
         max_tokens_field=provider.max_tokens_field,
+        kind=provider.kind or kinds().of_address(provider.base_url),
     )
 
 

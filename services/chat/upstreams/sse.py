@@ -56,19 +56,31 @@ class _Delta(msgspec.Struct):
             yield call.piece()
 
 
+class _Logprobs(msgspec.Struct):
+    content: list[msgspec.Raw] | None = None
+
+
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
     finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
 
 
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    # DeepSeek's own words for cached input, older than OpenAI's.
+    prompt_cache_hit_tokens: int | None = None
 
 
 class _Event(msgspec.Struct):
@@ -148,6 +160,7 @@ class _Gathered:
         self._pieces: list[Piece] = []
         self._finish_reason: FinishReason | None = None
         self._usage: Usage | None = None
+        self._logprobs: list[bytes] = []
 
     def add(self, event: _Event) -> None:
         if event.usage is not None:
@@ -155,13 +168,15 @@ class _Gathered:
         for choice in (event.choices or ())[:1]:
             for piece in choice.delta.pieces() if choice.delta else ():
                 self._add_piece(piece)
+            if choice.logprobs and choice.logprobs.content:
+                self._logprobs.extend(map(bytes, choice.logprobs.content))
             if choice.finish_reason:
                 self._finish_reason = _FINISH_REASONS.get(choice.finish_reason, FinishReason.STOP)
 
     def chunk(self) -> Chunk | None:
-        if not self._pieces and self._finish_reason is None and self._usage is None:
+        if not self._pieces and self._finish_reason is None and self._usage is None and not self._logprobs:
             return None
-        return Chunk(tuple(self._pieces), self._finish_reason, self._usage)
+        return Chunk(tuple(self._pieces), self._finish_reason, self._usage, logprobs=tuple(self._logprobs))
 
     def _add_piece(self, piece: Piece) -> None:
         """Take in a piece, as one with that before it where they belong together."""
@@ -186,6 +201,9 @@ def _demand_ending(line: bytes) -> None:
 
 
 def _usage(usage: _Usage) -> Usage:
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    return Usage(input=usage.prompt_tokens, output=usage.completion_tokens, cached_input=cached)
+    details, thought = usage.prompt_tokens_details, usage.completion_tokens_details
+    cached = details.cached_tokens if details and details.cached_tokens is not None else usage.prompt_cache_hit_tokens
+    reasoning = (thought.reasoning_tokens or 0) if thought else 0
+    # Of no use to whoever pays when it cannot be true; the tokens themselves are judged elsewhere.
+    reasoning = reasoning if 0 <= reasoning <= usage.completion_tokens else 0
+    return Usage(usage.prompt_tokens, usage.completion_tokens, cached_input=cached or 0, reasoning=reasoning)

@@ -26,6 +26,10 @@ class _CachedTokens(msgspec.Struct):
     cached_tokens: int
 
 
+class _ReasoningTokens(msgspec.Struct):
+    reasoning_tokens: int
+
+
 class Usage(msgspec.Struct):
     """Tokens as OpenAI's clients know them."""
 
@@ -33,6 +37,12 @@ class Usage(msgspec.Struct):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: _CachedTokens
+    completion_tokens_details: _ReasoningTokens
+
+
+class _Logprobs(msgspec.Struct):
+    content: msgspec.Raw
+    refusal: None = None
 
 
 class _Function(msgspec.Struct, omit_defaults=True):
@@ -70,7 +80,7 @@ class _ChunkChoice(msgspec.Struct):
     index: int
     delta: _Delta
     finish_reason: str | None = None
-    logprobs: None = None
+    logprobs: _Logprobs | None = None
 
 
 class Chunk(msgspec.Struct):
@@ -97,7 +107,7 @@ class _Choice(msgspec.Struct):
     index: int
     message: _Message
     finish_reason: str
-    logprobs: None = None
+    logprobs: _Logprobs | None = None
 
 
 class Completion(msgspec.Struct):
@@ -158,7 +168,7 @@ class ChunkWriter:
 
     def closing(self, completed: Completed, *, received: int = 0) -> bytes:
         """The last events: why it ended, what was used, `[DONE]`; without those that were received before."""
-        choices = [_ChunkChoice(0, _Delta(), completed.finish_reason)]
+        choices = [_ChunkChoice(0, _Delta(), completed.finish_reason, _logprobs(completed))]
         said = _conversation(self._conversation_id, completed)
         if self._include_usage:
             events = [self._chunk(choices, said=said), self._chunk([], usage(completed)), _DONE]
@@ -209,7 +219,7 @@ def completion(
             "chat.completion",
             created_s,
             model,
-            [_Choice(0, message, completed.finish_reason)],
+            [_Choice(0, message, completed.finish_reason, _logprobs(completed))],
             usage(completed),
             _conversation(conversation_id, completed),
         )
@@ -254,6 +264,10 @@ def _conversation(conversation_id: str, completed: Completed) -> _Conversation |
     return _Conversation(conversation_id, *numbers)
 
 
+def _logprobs(completed: Completed) -> _Logprobs | None:
+    return _Logprobs(msgspec.Raw(completed.logprobs_json.encode())) if completed.logprobs_json else None
+
+
 def usage(completed: Completed) -> Usage:
     """What an answer used."""
     return Usage(
@@ -261,4 +275,5 @@ def usage(completed: Completed) -> Usage:
         completion_tokens=completed.output_tokens,
         total_tokens=completed.input_tokens + completed.output_tokens,
         prompt_tokens_details=_CachedTokens(completed.cached_input_tokens),
+        completion_tokens_details=_ReasoningTokens(completed.reasoning_tokens),
     )

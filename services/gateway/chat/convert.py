@@ -81,7 +81,14 @@ def event(response: chat_pb2.StreamTurnResponse) -> Event | None:
             return _delta(response.delta, response.position)
         case "started":
             started = response.started
-            return Started(started.conversation_id, started.model, started.cached, started.replayed, started.created_s)
+            return Started(
+                started.conversation_id,
+                started.model,
+                started.cached,
+                started.replayed,
+                started.created_s,
+                tuple(started.dropped_parameters),
+            )
         case "completed":
             done = response.completed
             return Completed(
@@ -92,6 +99,9 @@ def event(response: chat_pb2.StreamTurnResponse) -> Event | None:
                 question=done.question_number,
                 answer=done.answer_number,
                 position=response.position,
+                reasoning_tokens=done.usage.reasoning_tokens,
+                charged_micros=done.charged_micros,
+                logprobs_json=done.logprobs_json,
             )
         case _:
             return None
@@ -99,7 +109,14 @@ def event(response: chat_pb2.StreamTurnResponse) -> Event | None:
 
 def model(model: chat_pb2.Model) -> Model:
     """A model."""
-    return Model(model.id, model.created_s, model.owned_by)
+    return Model(
+        model.id,
+        model.created_s,
+        model.owned_by,
+        model.context_tokens,
+        model.max_output_tokens,
+        model.price or model.id,
+    )
 
 
 def _message(message: Message) -> chat_pb2.Message:

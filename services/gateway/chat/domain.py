@@ -85,7 +85,7 @@ class Started:
     """Event: the turn was admitted and the model has been asked; again when another model takes over.
 
     `cached` when the answer was given before, `replayed` when an earlier request began the turn, which was at
-    `created_s` seconds since 1970 UTC.
+    `created_s` seconds since 1970 UTC. `dropped` are parameters that nobody takes who runs this model.
     """
 
     conversation_id: str
@@ -93,6 +93,7 @@ class Started:
     cached: bool = False
     replayed: bool = False
     created_s: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class Delta:
 class Completed:
     """Event: the answer is whole. `finish_reason` is in OpenAI's words, or "cancelled".
 
-    `question` and `answer` are their numbers in the conversation, 0 where they are not remembered.
+    `question` and `answer` are their numbers in the conversation, 0 where they are not remembered. The tokens are those
+    of the answer, whoever gave it; `charged_micros` is what the turn paid. `logprobs_json` is a JSON array or "".
     """
 
     finish_reason: str
@@ -129,6 +131,9 @@ class Completed:
     question: int = 0
     answer: int = 0
     position: int = 0
+    reasoning_tokens: int = 0
+    charged_micros: int = 0
+    logprobs_json: str = ""
 
 
 Event = Started | Delta | Completed

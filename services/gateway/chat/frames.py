@@ -126,6 +126,8 @@ def started(turn: str, request_id: str, event: Started) -> bytes:
     }
     if event.conversation_id:
         frame["conversation_id"] = event.conversation_id
+    if event.dropped:
+        frame["dropped_parameters"] = event.dropped
     return _encode(frame)
 
 
@@ -160,7 +162,13 @@ def closing(turn: str, conversation_id: str, event: Completed, *, received: int)
             "question_id": str(event.question) if event.question else None,
             "answer_id": str(event.answer) if event.answer else None,
         }
-    spent = {"type": "usage", "id": turn, "event_id": f"{event.position}.1", "usage": usage(event)}
+    spent = {
+        "type": "usage",
+        "id": turn,
+        "event_id": f"{event.position}.1",
+        "usage": usage(event),
+        "charged_micros": event.charged_micros,
+    }
     return [_encode(frame) for frame in (spent, end)[received:]]
 
 

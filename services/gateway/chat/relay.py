@@ -57,6 +57,7 @@ class Relay:
                 "Content-Type": "application/json",
                 "Content-Length": str(len(answer)),
                 "Cache-Control": "no-store",
+                "X-Charged-Micro-Yuan": str(completed.charged_micros),
                 **headers,
             }
         )
@@ -127,4 +128,6 @@ def turn_headers(started: Started) -> Mapping[str, str]:
         headers["X-Conversation-Id"] = started.conversation_id
     if started.replayed:
         headers["Idempotent-Replayed"] = "true"
+    if started.dropped:
+        headers["X-Dropped-Parameters"] = ", ".join(started.dropped)
     return headers

@@ -46,23 +46,21 @@ _UNSUPPORTED: Mapping[str, tuple[object, ...]] = {
     "audio": (),
     "function_call": ("none", "auto"),
     "functions": ([],),
-    "logprobs": (False,),
-    "metadata": ({},),
-    "prediction": (),
-    "service_tier": ("auto", "default"),
-    "store": (False,),
-    "top_logprobs": (0,),
-    "web_search_options": (),
 }
 
 # Parameters that are handed on, with the values that ask for nothing: these are left out.
 _NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "logit_bias": ({},),
+    "logprobs": (False,),
+    "metadata": ({},),
     "modalities": (["text"],),
     "parallel_tool_calls": (True,),
     "response_format": ({"type": "text"},),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
     "tool_choice": ("auto",),
     "tools": ([],),
+    "top_logprobs": (0,),
 }
 
 _PLACES: Mapping[str, Where] = {

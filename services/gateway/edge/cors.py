@@ -9,6 +9,8 @@ _EXPOSED = (
     "X-Request-Id",
     "X-Conversation-Id",
     "X-Cache",
+    "X-Charged-Micro-Yuan",
+    "X-Dropped-Parameters",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "Retry-After",

@@ -43,6 +43,7 @@ FORMS: Mapping[str, Form] = {
     "SCOPE_MISSING": Form(403, "permission_error", "permission_denied"),
     "LOGIN_BLOCKED": Form(403, "permission_error", "permission_denied"),
     "MODEL_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
+    "MODEL_NOT_PRICED": Form(404, "invalid_request_error", "not_found"),
     "CONVERSATION_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "MESSAGE_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "TURN_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),

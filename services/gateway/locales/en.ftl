@@ -56,6 +56,7 @@ CONTENT_REFUSED = The content is not allowed.
     .openai = The question touches a sensitive topic.
 MODERATION_UNAVAILABLE = Moderation does not answer: try again shortly.
 MODEL_NOT_FOUND = There is no model { $model }: GET /v1/models lists those there are.
+MODEL_NOT_PRICED = The model { $model } has no price yet: the owner adds one with queqiao prices set --model { $model }.
 CONVERSATION_NOT_FOUND = There is no such conversation.
 MESSAGE_NOT_FOUND = The conversation has no such message, or none that this can be done with.
 TURN_NOT_FOUND = There is no such stream, or it is not kept any more: ask again.

@@ -55,6 +55,7 @@ CONTENT_REFUSED = 内容包含违规信息
     .openai = 提问涉及敏感话题
 MODERATION_UNAVAILABLE = 内容审核服务暂时没有响应，请稍后再试。
 MODEL_NOT_FOUND = 没有名为 { $model } 的模型，可用 GET /v1/models 查看。
+MODEL_NOT_PRICED = 模型 { $model } 还没有价格，暂不能使用：管理员可用 queqiao prices set --model { $model } 添加。
 CONVERSATION_NOT_FOUND = 会话不存在。
 MESSAGE_NOT_FOUND = 会话中没有这条消息，或不能对它这样做。
 TURN_NOT_FOUND = 没有这次回答，或它的内容已过期，请重新提问。

@@ -15,7 +15,9 @@ BODY = json.dumps({"messages": [{"role": "user", "content": "你好"}]}).encode(
 
 
 @pytest.mark.parametrize(
-    ("coding", "packed"), [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY)), ("identity", BODY)]
+    ("coding", "packed"),
+    [("gzip", gzip.compress(BODY)), ("deflate", zlib.compress(BODY)), ("identity", BODY)],
+    ids=["gzip", "deflate", "identity"],
 )
 async def test_a_packed_body_is_read(gateway: Gateway, coding: str, packed: bytes) -> None:
     headers = {"Content-Encoding": coding}
@@ -30,7 +32,11 @@ async def test_a_bomb_is_too_large(gateway: Gateway) -> None:
     assert (status, refused["error"]["code"]) == (413, "request_too_large")
 
 
-@pytest.mark.parametrize("broken", [b"not gzip", gzip.compress(BODY)[:-4], gzip.compress(BODY) + b"more"])
+@pytest.mark.parametrize(
+    "broken",
+    [b"not gzip", gzip.compress(BODY)[:-4], gzip.compress(BODY) + b"more"],
+    ids=["something else", "cut short", "with more behind"],
+)
 async def test_a_body_that_is_not_packed_as_it_says_is_explained(gateway: Gateway, broken: bytes) -> None:
     status, refused = await gateway.post("/v1/chat/completions", broken, **{"Content-Encoding": "gzip"})
     assert status == 400

@@ -343,7 +343,7 @@ async def test_an_idle_connection_that_was_closed_unannounced_costs_nobody_an_an
 
 
 async def test_without_a_file_there_is_the_one_provider(pool: Opening, simulators: Simulators) -> None:
-    one = single_provider(simulators.a.url, SecretStr(KEY), connect_timeout_s=1, silence_timeout_s=1)
+    one = single_provider(simulators.a.url, SecretStr(KEY), kind="", connect_timeout_s=1, silence_timeout_s=1)
     upstreams = await pool(*upstream_settings(None, {}, one).providers)
     assert await ask(upstreams) == "甲"
     with pytest.raises(UpstreamError):

@@ -2,8 +2,10 @@
 
 import msgspec
 
-from services.chat.domain import Message, Options, Role
+from services.chat.domain import Message, Model, Options, Role
 from services.chat.upstreams.body import body
+
+MODEL = Model("m", 1000, 100, "o200k_base")
 
 
 def test_a_message_that_is_more_than_text_and_further_parameters_go_as_they_came() -> None:
@@ -21,7 +23,8 @@ def test_a_message_that_is_more_than_text_and_further_parameters_go_as_they_came
         Message(Role.ASSISTANT, "", json=msgspec.json.encode(called).decode()),
     ]
     extra = {"tools": [{"type": "function", "function": {"name": "天气"}}], "response_format": {"type": "json_object"}}
-    sent = body(prompt, Options(extra_json=msgspec.json.encode(extra).decode()), max_tokens_field="max_tokens")
+    options = Options(extra_json=msgspec.json.encode(extra).decode())
+    sent = body(MODEL, prompt, options, kind="generic", max_tokens_field="max_tokens")
     assert sent == {
         **extra,
         "messages": [{"role": "system", "content": "规矩"}, said, called],
@@ -31,6 +34,6 @@ def test_a_message_that_is_more_than_text_and_further_parameters_go_as_they_came
 
 def test_what_nobody_gave_is_left_to_the_provider_and_zero_is_not_nothing() -> None:
     options = Options(max_output_tokens=5, temperature=0.0, seed=0, stop=("x",))
-    sent = body([], options, max_tokens_field="max_completion_tokens")
+    sent = body(MODEL, [], options, kind="generic", max_tokens_field="max_completion_tokens")
     del sent["messages"], sent["stream_options"]
     assert sent == {"max_completion_tokens": 5, "temperature": 0.0, "seed": 0, "stop": ["x"]}

@@ -11,8 +11,8 @@ from services.chat.errors import ModelNotFoundError, UpstreamError
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.upstreams import known
 from services.chat.upstreams.catalogue import Catalogue
+from services.chat.upstreams.kinds import kinds
 from services.chat.upstreams.known import KnownModels, Listing
-from services.chat.upstreams.parameters import USUAL
 from services.runtime.errors import StartupError
 
 SHIPPED = KnownModels.read(Path(known.__file__).with_name("models.toml"))
@@ -20,9 +20,9 @@ SHIPPED = KnownModels.read(Path(known.__file__).with_name("models.toml"))
 FIGURES = 'context_tokens = 8192\nmax_output_tokens = 1024\nencoding = "o200k_base"\n'
 
 
-def listed(*names: str, chosen: bool = False, last: bool = False) -> Listing:
+def listed(*names: str, last: bool = False, kind: str = "generic") -> Listing:
     models = tuple(Model(name, 0, 0, "", created_s=7, owned_by="someone") for name in names)
-    return Listing(models, chosen=chosen, last=last)
+    return Listing(models, last=last, kind=kind)
 
 
 class Provider:
@@ -50,10 +50,24 @@ def read(file: Path, *models: str, default: str = "", rest: str = "") -> KnownMo
     return KnownModels.read(file)
 
 
-def test_of_a_large_provider_only_known_chat_models_are_offered_the_preferred_first() -> None:
-    offered = SHIPPED.offered([listed("text-embedding-3-small", "gpt-4o", "whisper-1", "gpt-4o-mini")])
-    assert [model.id for model in offered] == ["gpt-4o-mini", "gpt-4o"]
+def test_of_a_large_provider_everything_is_offered_the_known_models_first() -> None:
+    offered = SHIPPED.offered([listed("text-embedding-3-small", "gpt-4o", "o3-mini", "gpt-4o-mini")])
+    assert [model.id for model in offered] == ["gpt-4o-mini", "gpt-4o", "text-embedding-3-small", "o3-mini"]
     assert (offered[0].context_tokens, offered[0].created_s, offered[0].owned_by) == (128_000, 7, "someone")
+    assert [model.known for model in offered] == [True, True, False, False]
+    assert (offered[3].context_tokens, offered[3].price) == (SHIPPED.default.context_tokens, "o3-mini")
+
+
+def test_known_models_that_nobody_lists_are_told() -> None:
+    assert "gpt-4.1" in SHIPPED.unlisted(SHIPPED.offered([listed("gpt-4o", "my-model")]))
+    assert "gpt-4o" not in SHIPPED.unlisted(SHIPPED.offered([listed("gpt-4o", "my-model")]))
+
+
+def test_a_model_takes_what_any_of_its_providers_takes_unless_the_owner_says(file: Path) -> None:
+    offers = [listed("a", "b", kind="qwen"), listed("a", "b", kind="glm")]
+    a, b = read(file, 'id = "a"', 'id = "b"\nparameters = ["tools"]').offered(offers)
+    assert a.parameters == kinds().takes["qwen"] | kinds().takes["glm"]
+    assert b.parameters == frozenset({"tools"})
 
 
 def test_a_provider_of_unknown_models_is_offered_whole() -> None:
@@ -81,11 +95,9 @@ async def test_a_provider_that_goes_away_is_remembered_and_one_that_never_came_i
     assert (await catalogue.find("gpt-4o")).id == "gpt-4o"
 
 
-def test_each_provider_is_looked_at_by_itself_and_what_the_owner_chose_is_offered() -> None:
-    offered = SHIPPED.offered(
-        [listed("gpt-4o", "whisper-1"), listed("my-model"), listed("gpt-4.1", "whisper-2", chosen=True)]
-    )
-    assert [model.id for model in offered] == ["gpt-4o", "gpt-4.1", "my-model", "whisper-2"]
+def test_known_models_go_first_whoever_lists_them() -> None:
+    offered = SHIPPED.offered([listed("whisper-1", "gpt-4o"), listed("my-model"), listed("gpt-4.1")])
+    assert [model.id for model in offered] == ["gpt-4o", "gpt-4.1", "whisper-1", "my-model"]
 
 
 def test_what_only_a_fallback_runs_comes_last_though_it_is_preferred() -> None:
@@ -125,7 +137,8 @@ async def test_the_cheap_model_is_there_when_a_provider_offers_it(file: Path) ->
 def test_what_the_file_does_not_say_of_a_model_has_a_default(file: Path) -> None:
     (model,) = read(file, 'id = "a"').models
     assert (model.message_tokens, model.reply_tokens, model.image_tokens) == (4, 3, 1500)
-    assert (model.price, model.parameters, model.fallback) == ("a", USUAL, "")
+    assert (model.price, model.parameters, model.fallback) == ("a", frozenset(), "")
+    assert not model.own_parameters
 
 
 def test_what_the_file_says_of_a_model_is_known(file: Path) -> None:

@@ -151,3 +151,57 @@ def test_a_line_without_an_end_is_not_collected_for_ever() -> None:
         reader.feed(b"x" * 100_000)
     with pytest.raises(StreamError):
         reader.feed(b"x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("told", "usage"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 4}, Usage(9, 4)),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 4, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 2},
+            Usage(10, 4, cached_input=8),
+        ),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 4,
+                "prompt_cache_hit_tokens": 8,
+                "prompt_tokens_details": {"cached_tokens": 3},
+            },
+            Usage(10, 4, cached_input=3),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 3}},
+            Usage(9, 7, reasoning=3),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": 8}},
+            Usage(9, 7),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 7,
+                "prompt_tokens_details": {"cached_tokens": None},
+                "completion_tokens_details": {"reasoning_tokens": None},
+            },
+            Usage(9, 7),
+        ),
+    ],
+    ids=["plain", "deepseek's words", "openai's words win", "reasoning", "more reasoning than answer", "nulls"],
+)
+def test_every_providers_words_for_usage_are_read(told: dict[str, object], usage: Usage) -> None:
+    chunk = StreamReader().feed(event(choices=[], usage=told))
+    assert chunk is not None
+    assert chunk.usage == usage
+
+
+def test_likelihoods_of_tokens_are_kept_as_they_came() -> None:
+    tokens = [
+        {"token": "鹊", "logprob": -0.1, "bytes": [233, 185, 138], "top_logprobs": []},
+        {"token": "桥", "logprob": -0.2, "bytes": None, "top_logprobs": []},
+    ]
+    choice = {"index": 0, "delta": {"content": "鹊桥"}, "logprobs": {"content": tokens}}
+    chunk = StreamReader().feed(event(choices=[choice]) + event(choices=[{"delta": {}, "logprobs": None}]))
+    assert chunk is not None
+    assert [json.loads(token) for token in chunk.logprobs] == tokens

@@ -127,7 +127,7 @@ def test_a_turn_takes_place_where_it_says(body: dict[str, Any], place: Place | N
         ({"regenerate_id": "2", "continue_id": "2", "conversation_id": "c", "messages": []}, "regenerate_id"),
         ({"on_disconnect": "stay"}, "on_disconnect"),
         ({"functions": [{"name": "f"}]}, "functions"),
-        ({"logprobs": True}, "logprobs"),
+        ({"audio": {"voice": "x"}}, "audio"),
         ({"n": 2}, "n"),
     ],
 )

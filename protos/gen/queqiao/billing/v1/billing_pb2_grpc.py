@@ -141,7 +141,7 @@ class BillingServiceServicer:
         the whole turn. A reservation that is neither settled nor released is released at its expiry.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
-        INSUFFICIENT_QUOTA; ALREADY_EXISTS with REQUEST_CONFLICT.
+        INSUFFICIENT_QUOTA, or with MODEL_NOT_PRICED (metadata: `model`); ALREADY_EXISTS with REQUEST_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

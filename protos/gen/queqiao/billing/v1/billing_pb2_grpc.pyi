@@ -58,7 +58,7 @@ class BillingServiceStub:
     the whole turn. A reservation that is neither settled nor released is released at its expiry.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
-    INSUFFICIENT_QUOTA; ALREADY_EXISTS with REQUEST_CONFLICT.
+    INSUFFICIENT_QUOTA, or with MODEL_NOT_PRICED (metadata: `model`); ALREADY_EXISTS with REQUEST_CONFLICT.
     """
     Settle: _grpc.UnaryUnaryMultiCallable[_billing_pb2.SettleRequest, _billing_pb2.SettleResponse]
     """Charges what a turn used and gives the rest of its reservation back. Never charges more than was reserved.
@@ -137,7 +137,7 @@ class BillingServiceAsyncStub(BillingServiceStub):
     the whole turn. A reservation that is neither settled nor released is released at its expiry.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
-    INSUFFICIENT_QUOTA; ALREADY_EXISTS with REQUEST_CONFLICT.
+    INSUFFICIENT_QUOTA, or with MODEL_NOT_PRICED (metadata: `model`); ALREADY_EXISTS with REQUEST_CONFLICT.
     """
     Settle: _aio.UnaryUnaryMultiCallable[_billing_pb2.SettleRequest, _billing_pb2.SettleResponse]  # type: ignore[assignment]
     """Charges what a turn used and gives the rest of its reservation back. Never charges more than was reserved.
@@ -237,7 +237,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         the whole turn. A reservation that is neither settled nor released is released at its expiry.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
-        INSUFFICIENT_QUOTA; ALREADY_EXISTS with REQUEST_CONFLICT.
+        INSUFFICIENT_QUOTA, or with MODEL_NOT_PRICED (metadata: `model`); ALREADY_EXISTS with REQUEST_CONFLICT.
         """
 
     @_abc_1.abstractmethod

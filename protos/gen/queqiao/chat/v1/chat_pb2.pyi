@@ -394,6 +394,7 @@ class TurnStarted(_message.Message):
     CACHED_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     CREATED_S_FIELD_NUMBER: _builtins.int
+    DROPPED_PARAMETERS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation that this turn extends; empty when it has no memory."""
     model: _builtins.str
@@ -404,6 +405,12 @@ class TurnStarted(_message.Message):
     """Whether the turn had been begun by an earlier call with the same request_id."""
     created_s: _builtins.int
     """When the turn began, in seconds since 1970 UTC; the same whenever the turn is resumed or replayed."""
+    @_builtins.property
+    def dropped_parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further parameters that nobody takes who runs this model, and that were left out for it: the answer is the same
+        without them.
+        """
+
     def __init__(
         self,
         *,
@@ -412,10 +419,11 @@ class TurnStarted(_message.Message):
         cached: _builtins.bool = ...,
         replayed: _builtins.bool = ...,
         created_s: _builtins.int = ...,
+        dropped_parameters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "conversation_id", b"conversation_id", "created_s", b"created_s", "model", b"model", "replayed", b"replayed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "conversation_id", b"conversation_id", "created_s", b"created_s", "dropped_parameters", b"dropped_parameters", "model", b"model", "replayed", b"replayed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -499,6 +507,7 @@ class TurnCompleted(_message.Message):
     ANSWER_NUMBER_FIELD_NUMBER: _builtins.int
     QUESTION_NUMBER_FIELD_NUMBER: _builtins.int
     RECEIPT_ID_FIELD_NUMBER: _builtins.int
+    LOGPROBS_JSON_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why it ended."""
     charged_micros: _builtins.int
@@ -509,9 +518,13 @@ class TurnCompleted(_message.Message):
     """The number of the question that it answers; 0 when it was not remembered."""
     receipt_id: _builtins.str
     """Names the receipt of this turn in billing: the request_id, with a suffix when it was not the first attempt."""
+    logprobs_json: _builtins.str
+    """The likelihoods of the answer's tokens, where they were asked for, as the JSON array that OpenAI's API calls
+    logprobs.content; empty otherwise. Of a very long answer, those of its first tokens, 2 MiB at most.
+    """
     @_builtins.property
     def usage(self) -> Global___Usage:
-        """What was counted."""
+        """What the answer used, whoever gave it: that of an answer from the cache is what it used when it was made."""
 
     def __init__(
         self,
@@ -522,10 +535,11 @@ class TurnCompleted(_message.Message):
         answer_number: _builtins.int = ...,
         question_number: _builtins.int = ...,
         receipt_id: _builtins.str = ...,
+        logprobs_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_number", b"answer_number", "charged_micros", b"charged_micros", "finish_reason", b"finish_reason", "question_number", b"question_number", "receipt_id", b"receipt_id", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_number", b"answer_number", "charged_micros", b"charged_micros", "finish_reason", b"finish_reason", "logprobs_json", b"logprobs_json", "question_number", b"question_number", "receipt_id", b"receipt_id", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -540,22 +554,26 @@ class Usage(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Tokens of everything that was sent to the model."""
     cached_input_tokens: _builtins.int
     """How many of the input tokens the provider had cached."""
     output_tokens: _builtins.int
     """Tokens of the answer."""
+    reasoning_tokens: _builtins.int
+    """How many of the output tokens the model spent on thinking; 0 when the provider does not say."""
     def __init__(
         self,
         *,
         input_tokens: _builtins.int = ...,
         cached_input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
+        reasoning_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -687,18 +705,24 @@ class ListModelsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    UNLISTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """The models, the default one first."""
+
+    @_builtins.property
+    def unlisted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of models that models.toml knows and no provider lists."""
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___Model] | None = ...,
+        unlisted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "unlisted", b"unlisted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,6 +739,8 @@ class Model(_message.Message):
     OWNED_BY_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its name, as StreamTurnRequest.model takes it."""
     created_s: _builtins.int
@@ -725,6 +751,10 @@ class Model(_message.Message):
     """How many tokens a question and its answer may have together."""
     max_output_tokens: _builtins.int
     """The most tokens that an answer may have."""
+    known: _builtins.bool
+    """Whether its figures are its own; false: those of [default] in models.toml."""
+    price: _builtins.str
+    """The name of its price in billing."""
     def __init__(
         self,
         *,
@@ -733,10 +763,12 @@ class Model(_message.Message):
         owned_by: _builtins.str = ...,
         context_tokens: _builtins.int = ...,
         max_output_tokens: _builtins.int = ...,
+        known: _builtins.bool = ...,
+        price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_s", b"created_s", "id", b"id", "max_output_tokens", b"max_output_tokens", "owned_by", b"owned_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_s", b"created_s", "id", b"id", "known", b"known", "max_output_tokens", b"max_output_tokens", "owned_by", b"owned_by", "price", b"price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
