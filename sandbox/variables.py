@@ -39,6 +39,7 @@ NEEDS = {
         "REDIS_URL",
         "OPENAI_BASE_URL",
         "OPENAI_API_KEY",
+        "OPENAI_KIND",
         "MODERATION_TARGET",
         "BILLING_TARGET",
         "MODELS_FILE",
