@@ -36,6 +36,7 @@ from services.gateway.health.readiness import Dependency, Readiness
 from services.gateway.health.routes import HealthRoutes
 from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.identity.authentication import Authenticator
+from services.gateway.identity.cloud_run import CloudRun, demand_platform
 from services.gateway.identity.key_routes import KeyRoutes
 from services.gateway.identity.keys import ApiKeys
 from services.gateway.identity.login import Login
@@ -54,6 +55,7 @@ from services.gateway.orders.routes import OrderRoutes
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.price_routes import PriceRoutes
 from services.gateway.wallet.routes import WalletRoutes
+from services.runtime.config import environment
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server
 from services.runtime.redis import redis_client
@@ -80,6 +82,11 @@ class _Services:
 @asynccontextmanager
 async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Server]:
     """Connect everything, serve, and close in reverse order."""
+    demand_platform(
+        trusted=settings.wechat_cloud_run,
+        host=settings.host,
+        mark=environment().get(settings.wechat_cloud_run_mark),
+    )
     async with AsyncExitStack() as stack:
         database_url = settings.database_url.get_secret_value()
         pool = await stack.enter_async_context(
@@ -158,6 +165,7 @@ def _routes(
         secret=settings.wechat_secret.get_secret_value(),
     )
     rate_limit = RateLimit(redis, admission)
+    cloud_run = CloudRun(accounts, services.billing, settings.wechat_appid, metrics, trusted=settings.wechat_cloud_run)
     keys = ApiKeys(pool)
     limits = TierLimits(
         trial_per_minute=settings.rate_limit_trial_per_minute,
@@ -165,7 +173,7 @@ def _routes(
         key_per_minute=settings.rate_limit_key_per_minute,
         paid_weight=settings.queue_weight_paid,
     )
-    gate = Gate(Authenticator(keys, sessions), Tiers(services.billing), limits, rate_limit)
+    gate = Gate(Authenticator(keys, sessions, cloud_run), Tiers(services.billing), limits, rate_limit)
     login_gate = AddressGate(
         rate_limit,
         "login",

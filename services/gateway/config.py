@@ -48,6 +48,13 @@ class GatewaySettings(ServiceSettings):
     wechat_api_base_url: str = Field(default="https://api.weixin.qq.com", description="WeChat's server API.")
     wechat_appid: str = Field(min_length=1, description="The mini-program's appid.")
     wechat_secret: SecretStr = Field(min_length=1, description="The mini-program's secret.")
+    wechat_cloud_run: bool = Field(
+        default=False,
+        description="Whether this runs on WeChat Cloud Run, whose X-WX-OPENID says who calls. Never set it elsewhere.",
+    )
+    wechat_cloud_run_mark: str = Field(
+        default="CBR_ENV_ID", description="Name of a variable that only WeChat Cloud Run sets."
+    )
     session_secret: SecretStr = Field(
         min_length=_SECRET_CHARACTERS_MIN,
         description="Signs session tokens and encrypts what WeChat entrusts to us; at least 32 random characters, the "

@@ -27,5 +27,10 @@ class GatewayMetrics:
             registry=registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30, 60, 300),
         )
+        self.cloud_run_ignored = Counter(
+            "queqiao_cloud_run_headers_ignored",
+            "Requests with WeChat Cloud Run's headers that were not believed.",
+            registry=registry,
+        )
         self.sockets_open = Gauge("queqiao_websockets_open", "WebSockets open now.", registry=registry)
         self.streams_live = Gauge("queqiao_http_streams_live", "Answers being streamed now.", registry=registry)

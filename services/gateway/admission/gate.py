@@ -10,7 +10,7 @@ from services.gateway.admission.tiers import Tier, TierLimits, Tiers
 from services.gateway.edge.response_headers import add_headers
 from services.gateway.errors import ScopeMissingError
 from services.gateway.identity.authentication import Authenticator
-from services.gateway.identity.domain import Scope
+from services.gateway.identity.domain import Caller, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,25 @@ class Gate:
             RateLimitedError: The user makes too many requests.
             UnavailableError: The store of keys does not answer.
         """
-        admitted, headers = await self.admit(Headers(scope=request).get("authorization"), scope)
+        admitted, headers = await self.admit(await self._authenticator.caller_of(Headers(scope=request)), scope)
         add_headers(request, headers)
         return admitted
 
-    async def admit(self, authorization: str | None, scope: Scope) -> tuple[Admitted, dict[str, str]]:
-        """Admit whoever has this authorization; answers what to tell them in headers, too.
+    async def enter_token(self, token: str, scope: Scope) -> Admitted:
+        """Admit whoever has this token.
 
         Raises:
-            As `enter`.
+            ServiceError: As `enter`.
         """
-        caller = await self._authenticator.caller(authorization)
+        admitted, _ = await self.admit(await self._authenticator.caller(f"Bearer {token}"), scope)
+        return admitted
+
+    async def admit(self, caller: Caller, scope: Scope) -> tuple[Admitted, dict[str, str]]:
+        """Admit a caller; answers what to tell them in headers, too.
+
+        Raises:
+            ServiceError: As `enter`.
+        """
         if scope not in caller.scopes:
             raise ScopeMissingError("The API key is not for this.", metadata={"scope": scope.value})
         admitted = Admitted(caller.user_id, await self._tiers.tier(caller))

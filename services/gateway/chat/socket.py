@@ -136,7 +136,7 @@ class Socket:
                 self._begin(frame, turns)
 
     async def _authenticate(self, token: str) -> None:
-        admitted, _ = await self._gate.admit(f"Bearer {token}", Scope.CHAT)
+        admitted = await self._gate.enter_token(token, Scope.CHAT)
         if self._user_id and admitted.user_id != self._user_id:
             # Whose turns these are does not change under way.
             raise InvalidApiKeyError
@@ -178,7 +178,7 @@ class Socket:
 
     async def _start(self, frame: frames.Start) -> None:
         self._scheduler.demand_room()
-        admitted, _ = await self._gate.admit(f"Bearer {self._token}", Scope.CHAT)
+        admitted = await self._gate.enter_token(self._token, Scope.CHAT)
         headers = Headers(frame.headers)
         key = idempotency_key(headers)
         asked = chat_request(frame.body, headers)
@@ -187,7 +187,7 @@ class Socket:
         await self._follow(frame.id, request_id, self._chat.turn(request_id, principal, asked.question), admitted)
 
     async def _resume(self, frame: frames.Resume) -> None:
-        admitted, _ = await self._gate.admit(f"Bearer {self._token}", Scope.CHAT)
+        admitted = await self._gate.enter_token(self._token, Scope.CHAT)
         turn = self._chat.resumed(admitted.user_id, frame.request_id, frame.last.position)
         await self._relay(frame.id, frame.request_id, turn, received=frame.last.closing)
 

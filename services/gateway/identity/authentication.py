@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cachetools import TTLCache
+from starlette.datastructures import Headers
 
 from services.gateway.errors import InvalidApiKeyError
 from services.gateway.identity.domain import Caller
@@ -31,14 +32,42 @@ class SessionUsers(Protocol):
         ...
 
 
+class PlatformCallers(Protocol):
+    """Knows whom the platform has logged in."""
+
+    async def caller(self, headers: Headers) -> Caller | None:
+        """Who calls; None when the platform does not say."""
+        ...
+
+
 class Authenticator:
     """Tells callers by their bearer tokens."""
 
-    def __init__(self, keys: KeyOwners, sessions: SessionUsers, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keys: KeyOwners,
+        sessions: SessionUsers,
+        platform: PlatformCallers,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Ask these; `clock` in seconds."""
         self._keys = keys
         self._sessions = sessions
+        self._platform = platform
         self._known: TTLCache[bytes, Caller] = TTLCache(_KEYS_MAX, ttl=_KEY_TTL_S, timer=clock)
+
+    async def caller_of(self, headers: Headers) -> Caller:
+        """Who makes a request: by its token, or without one, by what the platform says.
+
+        Raises:
+            InvalidApiKeyError: As `caller`.
+            UnavailableError: As `caller`.
+        """
+        authorization = headers.get("authorization")
+        if authorization is None and (caller := await self._platform.caller(headers)) is not None:
+            return caller
+        return await self.caller(authorization)
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who sends this header.

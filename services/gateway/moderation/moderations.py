@@ -56,6 +56,19 @@ class ModerationBody(msgspec.Struct, forbid_unknown_fields=True):
     model: str = _MODELS[0]
 
 
+class SecCheckBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A text to check."""
+
+    content: str
+
+
+class SecCheck(msgspec.Struct):
+    """WeChat's answer to a text: 0, or 87014 for one that it refuses."""
+
+    errcode: int = 0
+    errmsg: str = "ok"
+
+
 class Own(msgspec.Struct):
     """What OpenAI's contract has no place for: who refuses and why, and categories of ours."""
 
@@ -102,6 +115,15 @@ def moderation_request(raw: bytes) -> ModerationRequest:
     if body.model not in _MODELS:
         raise wrong("model", "one_of", allowed=", ".join(_MODELS))
     return ModerationRequest(_texts(body.input), body.model)
+
+
+def checked_text(raw: bytes) -> str:
+    """The text of a security check.
+
+    Raises:
+        InvalidRequestError: `fields` names what is wrong.
+    """
+    return _text("content", fit(parse(raw), SecCheckBody).content)
 
 
 def answer(request_id: str, model: str, moderations: Iterable[Moderation], language: Language) -> Moderations:

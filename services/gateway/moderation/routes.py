@@ -42,7 +42,29 @@ class ModerationRoutes:
                 errors=("MODERATION_UNAVAILABLE",),
                 examples=(("two texts", {"input": ["你好", "鹊桥违禁词示例"]}),),
             ),
+            Operation(
+                "POST",
+                "/sec-check",
+                self.check,
+                "Whether a text may be sent, as mini-programs ask WeChat",
+                "moderation",
+                moderations.SecCheck,
+                scope=Scope.CHAT,
+                body=moderations.SecCheckBody,
+                errors=("MODERATION_UNAVAILABLE",),
+                examples=(("a text", {"content": "你好"}),),
+            ),
         )
+
+    async def check(self, request: Request) -> Response:
+        """Whether a text may be sent, in the shape of WeChat's own security.msgSecCheck."""
+        admitted = await self._gate.enter(request.scope, Scope.CHAT)
+        text = moderations.checked_text(
+            await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
+        )
+        principal = await self._principals.principal(admitted.user_id)
+        (found,) = await self._moderation.moderate(request.state.request_id, principal, (text,))
+        return json_response(moderations.SecCheck(87014, "risky content") if found.refused else moderations.SecCheck())
 
     async def create(self, request: Request) -> Response:
         """What is found in each text. Each counts as a request: it can cost the layers as much as a turn's does."""
