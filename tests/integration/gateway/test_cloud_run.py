@@ -44,7 +44,9 @@ async def test_it_refuses_to_start_so_on_a_public_address(start_gateway: StartGa
 
 async def test_a_text_is_checked_in_wechats_own_shape(gateway: Gateway) -> None:
     assert await gateway.post("/sec-check", {"content": "你好"}) == (200, {"errcode": 0, "errmsg": "ok"})
-    gateway.moderation.found["坏"] = moderation_pb2.ModerationResult(refused=True, label=20006)
+    gateway.moderation.found["坏"] = moderation_pb2.ModerationResult(
+        verdict=moderation_pb2.Verdict(refused=True, label=20006)
+    )
     assert await gateway.post("/sec-check", {"content": "坏"}) == (200, {"errcode": 87014, "errmsg": "risky content"})
     for wrong in ({}, {"content": ""}, {"content": 1}, {"content": "x", "scene": 1}):
         assert (await gateway.post("/sec-check", wrong))[0] == 400
