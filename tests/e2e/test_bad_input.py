@@ -41,7 +41,7 @@ BODIES: dict[str, bytes | dict[str, Any]] = {
     "too many stops": {"model": "simulated", "messages": HELLO, "stop": ["a", "b", "c", "d", "e"]},
     "two answers": {"model": "simulated", "messages": HELLO, "n": 2},
     "a bad conversation_id": {"model": "simulated", "messages": HELLO, "conversation_id": "../etc"},
-    "an unsupported parameter": {"model": "simulated", "messages": HELLO, "logprobs": True},
+    "an unsupported parameter": {"model": "simulated", "messages": HELLO, "audio": {"voice": "x"}},
     "an unknown parameter": {"model": "simulated", "messages": HELLO, "tempreature": 1},
     "a huge history": {
         "model": "simulated",

@@ -118,10 +118,11 @@ async def test_an_unknown_model_is_not_found(user: User) -> None:
 
 
 async def test_too_many_requests_is_a_rate_limit_error(user: User) -> None:
+    """Twenty run, twenty wait, and the next is refused."""
     async with client_of(user) as client:
         streams = []
         with pytest.raises(openai.RateLimitError) as caught:
-            for _ in range(30):
+            for _ in range(60):
                 streams.append(
                     await client.chat.completions.create(
                         model="simulated",

@@ -19,7 +19,6 @@ class Protocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _reading = False
-    _idle = False
     _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -31,9 +30,6 @@ class Protocol(HttpToolsProtocol):
         """Bytes came; those of headers are counted."""
         if self.transport.is_closing():
             return
-        if self._idle:
-            # The next request of a connection that was kept.
-            self._await_headers()
         if self._reading:
             self._received += len(data)
             whole = data.find(b"\r\n\r\n") >= 0
@@ -47,10 +43,11 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
 
-    def on_response_complete(self) -> None:
-        """The request is answered; the connection may be kept for another."""
-        super().on_response_complete()
-        self._idle = True
+    def on_message_begin(self) -> None:
+        """A request begins: the first of the connection, or the next of one that was kept."""
+        if not self._reading:
+            self._await_headers()
+        super().on_message_begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
@@ -58,7 +55,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _await_headers(self) -> None:
-        self._reading, self._idle, self._received = True, False, 0
+        self._reading, self._received = True, 0
         self._deadline = self.loop.call_later(_HEADERS_S, self._refuse, _TOO_SLOW)
 
     def _stop_waiting(self) -> None:
