@@ -40,11 +40,13 @@ from services.gateway.identity.cloud_run import CloudRun, demand_platform
 from services.gateway.identity.key_routes import KeyRoutes
 from services.gateway.identity.keys import ApiKeys
 from services.gateway.identity.login import Login
+from services.gateway.identity.me_routes import MeRoutes
 from services.gateway.identity.principals import Principals
 from services.gateway.identity.routes import AuthRoutes
 from services.gateway.identity.sessions import Sessions
 from services.gateway.identity.wechat import WeChatLogin
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.models.names import ModelNames
 from services.gateway.models.routes import ModelRoutes
 from services.gateway.moderation.client import ModerationClient
 from services.gateway.moderation.routes import ModerationRoutes
@@ -52,6 +54,8 @@ from services.gateway.orders.callback_routes import CallbackRoutes
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.payers import Payers
 from services.gateway.orders.routes import OrderRoutes
+from services.gateway.policy.policy import Policy
+from services.gateway.policy.view import Views
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.price_routes import PriceRoutes
 from services.gateway.wallet.routes import WalletRoutes
@@ -82,6 +86,7 @@ class _Services:
 @asynccontextmanager
 async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Server]:
     """Connect everything, serve, and close in reverse order."""
+    policy = Policy.read(settings.platform_policy_file)
     demand_platform(
         trusted=settings.wechat_cloud_run,
         host=settings.host,
@@ -123,7 +128,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         )
         metrics = GatewayMetrics(runtime.registry)
         admission = AdmissionMetrics(runtime.registry)
-        routes = _routes(settings, pool, accounts, redis, services, readiness, metrics, admission)
+        routes = _routes(settings, pool, accounts, redis, services, readiness, metrics, admission, policy)
         server = HttpServer(
             _outermost(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), settings, runtime),
             host=settings.host,
@@ -153,6 +158,7 @@ def _routes(
     readiness: Readiness,
     metrics: GatewayMetrics,
     admission: AdmissionMetrics,
+    policy: Policy,
 ) -> Router:
     """Every path and what answers it."""
     secret, body_bytes_max = settings.session_secret.get_secret_value(), settings.body_bytes_max
@@ -181,6 +187,8 @@ def _routes(
         trusted_proxies=settings.trusted_proxies,
     )
     principals = Principals(accounts)
+    views = Views(policy, principals)
+    names = ModelNames(services.chat, views)
     relay = Relay(metrics)
     scheduler = TurnScheduler(
         Capacity(
@@ -198,6 +206,8 @@ def _routes(
             gate,
             scheduler,
             principals,
+            views,
+            names,
             services.chat,
             relay,
             body_bytes_max=body_bytes_max,
@@ -206,17 +216,20 @@ def _routes(
         ChatStreams(
             gate,
             TurnSlots(per_user_max=_FOLLOWERS * settings.concurrent_turns_max),
+            views,
             services.chat,
             relay,
             heartbeat_s=settings.heartbeat_s,
         ),
-        ConversationRoutes(gate, services.conversations, body_bytes_max=body_bytes_max),
-        ModelRoutes(gate, services.chat, services.billing),
+        ConversationRoutes(gate, views, services.conversations, body_bytes_max=body_bytes_max),
+        ModelRoutes(gate, views, names, services.chat, services.billing),
         ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
-        WalletRoutes(gate, services.billing),
-        PriceRoutes(gate, services.billing, services.payments),
+        MeRoutes(gate, views, accounts, principals, services.billing, body_bytes_max=body_bytes_max),
+        WalletRoutes(gate, views, services.billing),
+        PriceRoutes(gate, views, services.billing, services.payments),
         OrderRoutes(
             gate,
+            views,
             payers,
             services.payments,
             rate_limit,
@@ -231,7 +244,14 @@ def _routes(
     )
     operations = [operation for feature in features for operation in feature.operations()]
     sockets = ChatSockets(
-        gate, scheduler, principals, services.chat, metrics, per_user_max=settings.sockets_per_user_max
+        gate,
+        scheduler,
+        principals,
+        views,
+        names,
+        services.chat,
+        metrics,
+        per_user_max=settings.sockets_per_user_max,
     )
     return router(
         operations,

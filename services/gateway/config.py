@@ -1,5 +1,6 @@
 """What the gateway can be told."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -54,6 +55,10 @@ class GatewaySettings(ServiceSettings):
     )
     wechat_cloud_run_mark: str = Field(
         default="CBR_ENV_ID", description="Name of a variable that only WeChat Cloud Run sets."
+    )
+    platform_policy_file: Path = Field(
+        default=Path(__file__).parent / "policy" / "policy.toml",
+        description="What each kind of client is shown and may do, as TOML.",
     )
     session_secret: SecretStr = Field(
         min_length=_SECRET_CHARACTERS_MIN,

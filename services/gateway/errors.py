@@ -116,6 +116,20 @@ class RequestTimeoutError(ServiceError):
     reason = "REQUEST_TIMEOUT"
 
 
+class MinorHoursError(ServiceError):
+    """The user is in minors' mode, and it is night; metadata: `from` and `to`, the hours of UTC+8 to chat in."""
+
+    code = Code.PERMISSION_DENIED
+    reason = "MINOR_HOURS"
+
+
+class PurchaseHiddenError(ServiceError):
+    """The platform lets this client buy nothing, or not over this channel; metadata: `problem`, `client`."""
+
+    code = Code.PERMISSION_DENIED
+    reason = "PURCHASE_HIDDEN"
+
+
 class RequestTooLargeError(ServiceError):
     """The body is larger than the gateway takes."""
 

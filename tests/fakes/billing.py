@@ -29,7 +29,9 @@ class FakeBilling(billing_pb2_grpc.BillingServiceServicer):
     transactions: list[billing_pb2.Transaction] = field(default_factory=list)
     receipts: dict[tuple[str, str], billing_pb2.Receipt] = field(default_factory=dict)
     usage: list[billing_pb2.UsageLine] = field(default_factory=list)
-    prices: billing_pb2.ListPricesResponse = field(default_factory=billing_pb2.ListPricesResponse)
+    prices: billing_pb2.ListPricesResponse = field(
+        default_factory=lambda: billing_pb2.ListPricesResponse(prices=[billing_pb2.ModelPrice(model="*")])
+    )
     asked: list[Any] = field(default_factory=list)
 
     def reset(self) -> None:

@@ -8,7 +8,7 @@ DeepSeek's API reference.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -93,6 +93,7 @@ class Chunk(msgspec.Struct):
     choices: list[_ChunkChoice]
     usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
     conversation: _Conversation | msgspec.UnsetType = msgspec.UNSET
+    ai_label: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Message(msgspec.Struct):
@@ -120,6 +121,7 @@ class Completion(msgspec.Struct):
     choices: list[_Choice]
     usage: Usage
     conversation: _Conversation | msgspec.UnsetType = msgspec.UNSET
+    ai_label: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,14 @@ class ChunkWriter:
     """Writes one answer as the events of a stream."""
 
     def __init__(
-        self, request_id: str, model: str, created_s: int, *, include_usage: bool, conversation_id: str = ""
+        self,
+        request_id: str,
+        model: str,
+        created_s: int,
+        *,
+        include_usage: bool,
+        conversation_id: str = "",
+        ai_label: str = "",
     ) -> None:
         """Begin an answer.
 
@@ -151,12 +160,14 @@ class ChunkWriter:
             include_usage: Whether usage gets a chunk of its own, without choices, and is null in all others;
                 else it is part of the last chunk.
             conversation_id: The conversation that is extended; "" none.
+            ai_label: The visible label of what a model wrote; "" none.
         """
         self.model = model
         self._id = completion_id(request_id)
         self._created_s = created_s
         self._include_usage = include_usage
         self._conversation_id = conversation_id
+        self._ai_label = ai_label
 
     def opening(self) -> bytes:
         """The first event: who speaks."""
@@ -171,9 +182,9 @@ class ChunkWriter:
         choices = [_ChunkChoice(0, _Delta(), completed.finish_reason, _logprobs(completed))]
         said = _conversation(self._conversation_id, completed)
         if self._include_usage:
-            events = [self._chunk(choices, said=said), self._chunk([], usage(completed)), _DONE]
+            events = [self._chunk(choices, said=said, ends=True), self._chunk([], usage(completed)), _DONE]
         else:
-            events = [self._chunk(choices, usage(completed), said=said), _DONE]
+            events = [self._chunk(choices, usage(completed), said=said, ends=True), _DONE]
         numbered = enumerate(events, start=1)
         return b"".join(_event(f"{completed.position}.{n}", data) for n, data in numbered if n > received)
 
@@ -183,10 +194,12 @@ class ChunkWriter:
         spent: Usage | None = None,
         *,
         said: _Conversation | msgspec.UnsetType = msgspec.UNSET,
+        ends: bool = False,
     ) -> bytes:
         absent = None if self._include_usage else msgspec.UNSET
+        label = self._ai_label if ends and self._ai_label else msgspec.UNSET
         return _encode(
-            Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said)
+            Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said, label)
         )
 
 
@@ -203,9 +216,11 @@ def completion(
     completed: Completed,
     *,
     conversation_id: str = "",
+    ai_label: str = "",
+    shown: Callable[[str], str] = str,
 ) -> bytes:
-    """A whole answer as JSON."""
-    text = "".join(delta.text for delta in deltas)
+    """A whole answer as JSON; `shown` answers its text as the client may see it."""
+    text = shown("".join(delta.text for delta in deltas))
     calls = _calls(deltas)
     message = _Message(
         "assistant",
@@ -222,6 +237,7 @@ def completion(
             [_Choice(0, message, completed.finish_reason, _logprobs(completed))],
             usage(completed),
             _conversation(conversation_id, completed),
+            ai_label or msgspec.UNSET,
         )
     )
 

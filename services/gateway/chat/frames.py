@@ -113,13 +113,13 @@ def _resume(frame: _Frame) -> Resume:
     return Resume(frame.id, frame.request_id, last, frame.token)
 
 
-def started(turn: str, request_id: str, event: Started) -> bytes:
-    """The turn was admitted; again when another model takes over."""
+def started(turn: str, request_id: str, event: Started, model: str) -> bytes:
+    """The turn was admitted; again when another model takes over. `model` is what it is called here."""
     frame: dict[str, Any] = {
         "type": "started",
         "id": turn,
         "request_id": request_id,
-        "model": event.model,
+        "model": model,
         "created": event.created_s,
         "cached": event.cached,
         "replayed": event.replayed,
@@ -148,7 +148,7 @@ def delta(turn: str, event: Delta) -> bytes:
     return _encode(frame)
 
 
-def closing(turn: str, conversation_id: str, event: Completed, *, received: int) -> list[bytes]:
+def closing(turn: str, conversation_id: str, event: Completed, *, received: int, ai_label: str = "") -> list[bytes]:
     """What was used, and why the answer ended; without those that were received before."""
     end: dict[str, Any] = {
         "type": "completed",
@@ -156,6 +156,8 @@ def closing(turn: str, conversation_id: str, event: Completed, *, received: int)
         "event_id": f"{event.position}.2",
         "finish_reason": event.finish_reason,
     }
+    if ai_label:
+        end["ai_label"] = ai_label
     if conversation_id:
         end["conversation"] = {
             "id": conversation_id,

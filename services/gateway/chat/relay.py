@@ -14,8 +14,10 @@ from services.gateway.chat import completions
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import ChunkWriter, EventId
 from services.gateway.chat.domain import Completed, Delta, Event, Started
+from services.gateway.chat.shown import shown_events
 from services.gateway.edge import http_errors, languages
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.policy.view import View
 from services.runtime.errors import ServiceError
 
 _STREAM_HEADERS = {
@@ -37,7 +39,7 @@ class Relay:
         """Measure."""
         self._metrics = metrics
 
-    async def whole(self, client: ClientStream, turn: Turn, request_id: str) -> bytes:
+    async def whole(self, client: ClientStream, turn: Turn, request_id: str, view: View) -> bytes:
         """Collect the answer; answers the body that is to be sent."""
         deltas: list[Delta] = []
         async with client.attended(), turn as (started, events):
@@ -50,7 +52,14 @@ class Relay:
                 else:
                     completed = event
         answer = completions.completion(
-            request_id, model, started.created_s, deltas, completed, conversation_id=started.conversation_id
+            request_id,
+            view.model(model),
+            started.created_s,
+            deltas,
+            completed,
+            conversation_id=started.conversation_id,
+            ai_label=view.ai_label,
+            shown=view.text,
         )
         await client.start(
             {
@@ -64,7 +73,14 @@ class Relay:
         return answer
 
     async def stream(
-        self, client: ClientStream, turn: Turn, scope: Scope, *, include_usage: bool, last: EventId | None = None
+        self,
+        client: ClientStream,
+        turn: Turn,
+        scope: Scope,
+        view: View,
+        *,
+        include_usage: bool,
+        last: EventId | None = None,
     ) -> bytes:
         """Stream the answer, behind the last event that the client has; answers the bytes that are still to be sent.
 
@@ -76,20 +92,21 @@ class Relay:
                 await client.start({**_STREAM_HEADERS, **turn_headers(started)})
                 writer = ChunkWriter(
                     scope["state"]["request_id"],
-                    started.model,
+                    view.model(started.model),
                     started.created_s,
                     include_usage=include_usage,
                     conversation_id=started.conversation_id,
+                    ai_label=view.ai_label,
                 )
                 if last is None:
                     await client.write(writer.opening())
-                return await self._relay(client, writer, events, scope, received=last.closing if last else 0)
+                return await self._relay(client, writer, events, scope, view, last or EventId())
         except ServiceError as error:
             if not client.started:
                 raise
             log.info("stream broke off", reason=error.wire_reason)
             language = languages.language(Headers(scope=scope).get("accept-language"))
-            return completions.error_event(http_errors.body(error, language))
+            return completions.error_event(http_errors.body(view.named(error), language))
 
     @staticmethod
     def tell_position(client: ClientStream) -> OnPosition:
@@ -102,22 +119,28 @@ class Relay:
         return tell
 
     async def _relay(
-        self, client: ClientStream, writer: ChunkWriter, events: AsyncIterator[Event], scope: Scope, *, received: int
+        self,
+        client: ClientStream,
+        writer: ChunkWriter,
+        events: AsyncIterator[Event],
+        scope: Scope,
+        view: View,
+        last: EventId,
     ) -> bytes:
         """Pass the answer on; answers its last events."""
         closing = b""
         first = True
         with self._metrics.streams_live.track_inprogress():
-            async for event in events:
+            async for event in shown_events(events, view, last.position):
                 if isinstance(event, Delta):
                     if first:
                         first = False
                         self._metrics.first_token_seconds.observe(time.perf_counter() - scope["state"]["begin"])
                     await client.write(writer.delta(event))
                 elif isinstance(event, Started):
-                    writer.model = event.model
+                    writer.model = view.model(event.model)
                 elif isinstance(event, Completed):
-                    closing = writer.closing(event, received=received)
+                    closing = writer.closing(event, received=last.closing)
         return closing
 
 

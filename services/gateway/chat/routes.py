@@ -15,12 +15,15 @@ from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import Completion
 from services.gateway.chat.domain import Event, Started
 from services.gateway.chat.relay import Relay, Turn
-from services.gateway.chat.requests import ChatBody, chat_request, idempotency_key
+from services.gateway.chat.requests import ChatBody, ChatRequest, chat_request, idempotency_key
 from services.gateway.edge import body
 from services.gateway.edge.operations import IDEMPOTENCY_KEY, Operation, Parameter
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import turn_id
 from services.gateway.identity.principals import Principals
+from services.gateway.models.names import ModelNames
+from services.gateway.policy.view import View, Views
+from services.runtime.errors import ServiceError
 
 # What a turn can end with, at once or as an event of its stream.
 TURN_ERRORS = (
@@ -52,6 +55,8 @@ class ChatCompletions:
         gate: Gate,
         scheduler: TurnScheduler,
         principals: Principals,
+        views: Views,
+        models: ModelNames,
         chat: ChatClient,
         relay: Relay,
         *,
@@ -62,6 +67,8 @@ class ChatCompletions:
         self._gate = gate
         self._scheduler = scheduler
         self._principals = principals
+        self._views = views
+        self._models = models
         self._chat = chat
         self._relay = relay
         self._body_bytes_max = body_bytes_max
@@ -110,19 +117,30 @@ class ChatCompletions:
         key = idempotency_key(headers)
         asked = chat_request(await body.read(receive, headers, bytes_max=self._body_bytes_max), headers)
         principal = await self._principals.principal(admitted.user_id)
+        view = await self._views.of(headers, admitted)
+        self._views.demand_hours(view)
+        question = await self._models.real(asked.question)
         if key:
             name_turn(scope, turn_id(admitted.user_id, key))
         request_id: str = scope["state"]["request_id"]
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
-        turn = self._chat.turn(request_id, principal, asked.question)
+        turn = self._chat.turn(request_id, principal, question)
+        try:
+            last = await self._relayed(client, turn, scope, view, asked, admitted)
+        except ServiceError as error:
+            raise view.named(error) from None
+        await client.finish(last)
+
+    async def _relayed(
+        self, client: ClientStream, turn: Turn, scope: Request, view: View, asked: ChatRequest, admitted: Admitted
+    ) -> bytes:
+        """Answer as was asked for; answers the bytes that are still to be sent."""
         if asked.stream:
             on_position = self._relay.tell_position(client)
-            last = await self._relay.stream(
-                client, self._scheduled(admitted, turn, on_position), scope, include_usage=asked.include_usage
-            )
-        else:
-            last = await self._relay.whole(client, self._scheduled(admitted, turn, None), request_id)
-        await client.finish(last)
+            scheduled = self._scheduled(admitted, turn, on_position)
+            return await self._relay.stream(client, scheduled, scope, view, include_usage=asked.include_usage)
+        request_id: str = scope["state"]["request_id"]
+        return await self._relay.whole(client, self._scheduled(admitted, turn, None), request_id, view)
 
     @asynccontextmanager
     async def _scheduled(

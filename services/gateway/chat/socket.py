@@ -12,8 +12,10 @@ from services.gateway.admission.gate import Admitted, Gate
 from services.gateway.admission.scheduler import TurnScheduler
 from services.gateway.chat import frames
 from services.gateway.chat.client import ChatClient
+from services.gateway.chat.completions import EventId
 from services.gateway.chat.domain import Completed, Delta, Event, Started
 from services.gateway.chat.requests import chat_request, idempotency_key
+from services.gateway.chat.shown import shown_events
 from services.gateway.edge import http_errors
 from services.gateway.edge.body import parse, wrong
 from services.gateway.edge.languages import Language
@@ -21,6 +23,8 @@ from services.gateway.errors import InternalError, InvalidApiKeyError, TooManyTu
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import new_request_id, turn_id
 from services.gateway.identity.principals import Principals
+from services.gateway.models.names import ModelNames
+from services.gateway.policy.view import View, Views
 from services.runtime.errors import ServiceError
 from services.runtime.trace import adopt_traceparent
 
@@ -49,6 +53,8 @@ class Socket:
         gate: Gate,
         scheduler: TurnScheduler,
         principals: Principals,
+        views: Views,
+        models: ModelNames,
         chat: ChatClient,
         *,
         auth_s: float,
@@ -62,6 +68,8 @@ class Socket:
             gate: Admits.
             scheduler: Says when a turn may run.
             principals: Knows who asks.
+            views: Knows what the client may see.
+            models: Knows models by every name of theirs.
             chat: Answers.
             auth_s: How long the client may take to say who it is.
             on_user: Told who it is, once; may refuse by raising ServiceError.
@@ -71,6 +79,8 @@ class Socket:
         self._gate = gate
         self._scheduler = scheduler
         self._principals = principals
+        self._views = views
+        self._models = models
         self._chat = chat
         self._auth_s = auth_s
         self._on_user = on_user
@@ -183,35 +193,50 @@ class Socket:
         key = idempotency_key(headers)
         asked = chat_request(frame.body, headers)
         principal = await self._principals.principal(admitted.user_id)
+        view = await self._views.of(self._websocket.headers, admitted)
+        self._views.demand_hours(view)
+        question = await self._models.real(asked.question)
         request_id = turn_id(admitted.user_id, key) if key else new_request_id()
-        await self._follow(frame.id, request_id, self._chat.turn(request_id, principal, asked.question), admitted)
+        turn = self._chat.turn(request_id, principal, question)
+        await self._follow(frame.id, request_id, turn, admitted, view)
 
     async def _resume(self, frame: frames.Resume) -> None:
         admitted = await self._gate.enter_token(self._token, Scope.CHAT)
-        turn = self._chat.resumed(admitted.user_id, frame.request_id, frame.last.position)
-        await self._relay(frame.id, frame.request_id, turn, received=frame.last.closing)
+        view = await self._views.of(self._websocket.headers, admitted)
+        after = 0 if view.hides_code else frame.last.position
+        turn = self._chat.resumed(admitted.user_id, frame.request_id, after)
+        await self._relay(frame.id, frame.request_id, turn, view, frame.last)
 
-    async def _follow(self, turn_name: str, request_id: str, turn: Turn, admitted: Admitted) -> None:
+    async def _follow(self, turn_name: str, request_id: str, turn: Turn, admitted: Admitted, view: View) -> None:
         async def tell(position: int) -> None:
             await self._send(frames.queued(turn_name, position))
 
         weight = self._gate.weight(admitted)
         async with self._scheduler.turn(admitted.user_id, weight=weight, on_position=tell):
-            await self._relay(turn_name, request_id, turn, received=0)
+            await self._relay(turn_name, request_id, turn, view, EventId())
 
-    async def _relay(self, turn_name: str, request_id: str, turn: Turn, *, received: int) -> None:
+    async def _relay(self, turn_name: str, request_id: str, turn: Turn, view: View, last: EventId) -> None:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         self._requests[turn_name] = request_id
+        try:
+            await self._relay_events(turn_name, request_id, turn, view, last)
+        except ServiceError as error:
+            raise view.named(error) from None
+
+    async def _relay_events(self, turn_name: str, request_id: str, turn: Turn, view: View, last: EventId) -> None:
         async with turn as (begun, events):
-            await self._send(frames.started(turn_name, request_id, begun))
-            async for event in events:
+            await self._send(frames.started(turn_name, request_id, begun, view.model(begun.model)))
+            async for event in shown_events(events, view, last.position):
                 match event:
                     case Delta():
                         await self._send(frames.delta(turn_name, event))
                     case Started():
-                        await self._send(frames.started(turn_name, request_id, event))
+                        await self._send(frames.started(turn_name, request_id, event, view.model(event.model)))
                     case Completed():
-                        for frame in frames.closing(turn_name, begun.conversation_id, event, received=received):
+                        closing = frames.closing(
+                            turn_name, begun.conversation_id, event, received=last.closing, ai_label=view.ai_label
+                        )
+                        for frame in closing:
                             await self._send(frame)
 
     async def _cancel(self, turn_name: str) -> None:

@@ -12,6 +12,8 @@ from services.gateway.edge import languages
 from services.gateway.errors import TooManySocketsError
 from services.gateway.identity.principals import Principals
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.models.names import ModelNames
+from services.gateway.policy.view import Views
 
 # How long a client may take to say who it is, in seconds.
 _AUTH_S = 10.0
@@ -33,6 +35,8 @@ class ChatSockets:
         gate: Gate,
         scheduler: TurnScheduler,
         principals: Principals,
+        views: Views,
+        models: ModelNames,
         chat: ChatClient,
         metrics: GatewayMetrics,
         *,
@@ -42,6 +46,8 @@ class ChatSockets:
         self._gate = gate
         self._scheduler = scheduler
         self._principals = principals
+        self._views = views
+        self._models = models
         self._chat = chat
         self._metrics = metrics
         self._per_user_max = per_user_max
@@ -73,6 +79,8 @@ class ChatSockets:
             self._gate,
             self._scheduler,
             self._principals,
+            self._views,
+            self._models,
             self._chat,
             auth_s=_AUTH_S,
             on_user=occupy,

@@ -24,6 +24,7 @@ from services.gateway.edge.operations import Operation, Parameter, id_in_path
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
+from services.gateway.policy.view import Views
 
 _EVENT_ID = {"type": "string", "pattern": "^[0-9]{1,15}(\\.[1-9])?$"}
 _RESUME = (
@@ -44,10 +45,13 @@ class StoppedStream(msgspec.Struct):
 class ChatStreams:
     """An ASGI application of its own, as `ChatCompletions` is."""
 
-    def __init__(self, gate: Gate, slots: TurnSlots, chat: ChatClient, relay: Relay, *, heartbeat_s: float) -> None:
+    def __init__(
+        self, gate: Gate, slots: TurnSlots, views: Views, chat: ChatClient, relay: Relay, *, heartbeat_s: float
+    ) -> None:
         """Use these; the slots are not those of new turns, whose connection may be broken without our knowing yet."""
         self._gate = gate
         self._slots = slots
+        self._views = views
         self._chat = chat
         self._relay = relay
         self._heartbeat_s = heartbeat_s
@@ -81,7 +85,8 @@ class ChatStreams:
             ClientGoneError: The client left.
         """
         request = Request(scope)
-        user_id = (await self._gate.enter(request.scope, Scope.CHAT)).user_id
+        admitted = await self._gate.enter(request.scope, Scope.CHAT)
+        user_id = admitted.user_id
         request_id: str = request.path_params["request_id"]
         if not is_id(request_id):
             raise wrong("request_id", "id")
@@ -94,9 +99,12 @@ class ChatStreams:
         await read_raw(receive, request.headers, bytes_max=0)
         name_turn(scope, request_id)
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
-        turn = self._chat.resumed(user_id, request_id, last.position if last else 0)
+        view = await self._views.of(request.headers, admitted)
+        # Whether a block of code is open, only what came before it tells.
+        after = last.position if last and not view.hides_code else 0
+        turn = self._chat.resumed(user_id, request_id, after)
         with self._slots.occupy(user_id):
-            rest = await self._relay.stream(client, turn, scope, include_usage=options.include_usage, last=last)
+            rest = await self._relay.stream(client, turn, scope, view, include_usage=options.include_usage, last=last)
         await client.finish(rest)
 
     async def _stop(self, user_id: str, request_id: str) -> Response:

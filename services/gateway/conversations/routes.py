@@ -17,6 +17,7 @@ from services.gateway.edge.schemas import Deleted, PageOf
 from services.gateway.edge.texts import clean
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
+from services.gateway.policy.view import Views
 
 _TITLE_CHARACTERS_MAX = 100
 
@@ -24,9 +25,10 @@ _TITLE_CHARACTERS_MAX = 100
 class ConversationRoutes:
     """Conversations."""
 
-    def __init__(self, gate: Gate, conversations: ConversationClient, *, body_bytes_max: int) -> None:
+    def __init__(self, gate: Gate, views: Views, conversations: ConversationClient, *, body_bytes_max: int) -> None:
         """Use these."""
         self._gate = gate
+        self._views = views
         self._conversations = conversations
         self._body_bytes_max = body_bytes_max
 
@@ -108,10 +110,11 @@ class ConversationRoutes:
 
     async def messages(self, request: Request) -> Response:
         """List one's messages, those of all branches, the oldest first."""
-        user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
+        admitted = await self._gate.enter(request.scope, Scope.CONVERSATIONS)
+        user_id, view = admitted.user_id, await self._views.of(request.headers, admitted)
         conversation_id = _id(request)
         page = await self._conversations.messages(user_id, conversation_id, queries.page(request.query_params))
-        return page_response(page, MessageShape.of)
+        return page_response(page, partial(MessageShape.of, view=view))
 
     async def _body(self, request: Request) -> bytes:
         return await read(request.receive, request.headers, bytes_max=self._body_bytes_max)

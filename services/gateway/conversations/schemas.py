@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.gateway.chat.domain import Role
 from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.policy.view import View
 
 
 class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,16 +65,24 @@ class MessageShape(msgspec.Struct):
     object: Literal["conversation.message"] = "conversation.message"
 
     @classmethod
-    def of(cls, message: ConversationMessage) -> "MessageShape":
-        """A message of the chat service."""
+    def of(cls, message: ConversationMessage, view: View) -> "MessageShape":
+        """A message of the chat service, as the client may see it."""
+        is_answer = message.role is Role.ASSISTANT
         return cls(
             id=str(message.number),
             parent_id=str(message.parent) if message.parent else None,
             role=message.role.value,
-            content=message.content,
+            content=view.text(message.content) if is_answer else message.content,
             state=message.state or None,
-            model=message.model or None,
+            model=view.model(message.model) or None,
             request_id=message.request_id or None,
             created_at=message.created_s,
-            message=msgspec.json.decode(message.json) if message.json else msgspec.UNSET,
+            message=_whole(message, view) if message.json else msgspec.UNSET,
         )
+
+
+def _whole(message: ConversationMessage, view: View) -> dict[str, Any]:
+    whole: dict[str, Any] = msgspec.json.decode(message.json)
+    if message.role is Role.ASSISTANT and isinstance(whole.get("content"), str):
+        whole["content"] = view.text(whole["content"])
+    return whole

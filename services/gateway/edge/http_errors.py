@@ -41,6 +41,8 @@ FORMS: Mapping[str, Form] = {
     "INSUFFICIENT_QUOTA": Form(402, "insufficient_quota", "insufficient_quota"),
     "CONTENT_REFUSED": Form(403, "invalid_request_error", "content_policy_violation"),
     "SCOPE_MISSING": Form(403, "permission_error", "permission_denied"),
+    "MINOR_HOURS": Form(403, "permission_error", "permission_denied"),
+    "PURCHASE_HIDDEN": Form(403, "permission_error", "permission_denied"),
     "LOGIN_BLOCKED": Form(403, "permission_error", "permission_denied"),
     "MODEL_NOT_FOUND": Form(404, "invalid_request_error", "not_found"),
     "MODEL_NOT_PRICED": Form(404, "invalid_request_error", "not_found"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from services.gateway.errors import InvalidRefreshTokenError
+from services.gateway.identity.domain import Principal
 from services.gateway.identity.ids import new_user_id
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import FAILED
@@ -30,6 +31,9 @@ ON CONFLICT (name) DO UPDATE SET last_login_at = now() RETURNING id
 
 _KEEP_SESSION_KEY = "UPDATE users SET wechat_session_key = $2 WHERE id = $1"
 _SESSION = "SELECT wechat_openid, wechat_session_key FROM users WHERE id = $1"
+
+_PRINCIPAL = "SELECT wechat_openid, minor_mode FROM users WHERE id = $1"
+_SET_MINOR = "UPDATE users SET minor_mode = $2 WHERE id = $1"
 
 _ADD_KEY = "INSERT INTO api_keys (sha256, user_id, label, prefix) VALUES ($1, $2, $3, $4)"
 _REVOKE_KEYS = """
@@ -80,6 +84,17 @@ class Accounts:
         with answering():
             row = await self._pool.fetchrow(_SESSION, user_id)
         return ("", None) if row is None else (row["wechat_openid"] or "", row["wechat_session_key"])
+
+    async def principal(self, user_id: str) -> Principal:
+        """Who this user is; one without an openid when there is no such user."""
+        with answering():
+            row = await self._pool.fetchrow(_PRINCIPAL, user_id)
+        return Principal(user_id) if row is None else Principal(user_id, row["wechat_openid"] or "", row["minor_mode"])
+
+    async def set_minor_mode(self, user_id: str, minor: bool) -> None:
+        """Switch minors' mode on or off."""
+        with answering():
+            await self._pool.execute(_SET_MINOR, user_id, minor)
 
     async def user_named(self, name: str) -> str:
         """The id of the developer of this name, who is created when there is none."""

@@ -6,10 +6,14 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks; `openid` is WeChat's id of a user who came from WeChat, "" of anybody else."""
+    """Who asks; `openid` is WeChat's id of a user who came from WeChat, "" of anybody else.
+
+    `minor` says that the user is in minors' mode.
+    """
 
     user_id: str
     openid: str = field(default="", repr=False)
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

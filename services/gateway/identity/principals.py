@@ -12,23 +12,23 @@ from cachetools import TTLCache
 
 from services.gateway.identity.domain import Principal
 
-# A user's openid never changes: this bounds only how long one who is gone is remembered.
-_TTL_S = 600.0
+# A user's openid never changes, minors' mode does: other replicas than the one that changed it notice in this time.
+_TTL_S = 60.0
 _USERS_MAX = 50_000
 
 
-class WeChatSessions(Protocol):
-    """Where openids are kept; `accounts.Accounts` says what the method does."""
+class Users(Protocol):
+    """Where users are kept; `accounts.Accounts` says what the method does."""
 
-    async def wechat_session(self, user_id: str) -> tuple[str, bytes | None]:
-        """The user's openid, "" for a developer, and the key of their session."""
+    async def principal(self, user_id: str) -> Principal:
+        """Who this user is; one without an openid when there is no such user."""
         ...
 
 
 class Principals:
     """Knows who asks, and reads it once in minutes."""
 
-    def __init__(self, store: WeChatSessions, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Users, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Read there; `clock` in seconds."""
         self._store = store
         self._known: TTLCache[str, Principal] = TTLCache(_USERS_MAX, ttl=_TTL_S, timer=clock)
@@ -41,7 +41,9 @@ class Principals:
         """
         principal = self._known.get(user_id)
         if principal is None:
-            openid, _ = await self._store.wechat_session(user_id)
-            principal = Principal(user_id, openid)
-            self._known[user_id] = principal
+            principal = self._known[user_id] = await self._store.principal(user_id)
         return principal
+
+    def forget(self, user_id: str) -> None:
+        """Ask anew the next time: something about this user has changed."""
+        self._known.pop(user_id, None)

@@ -85,6 +85,10 @@ TOO_MANY_TURNS = 同时进行的对话过多（最多 { $limit } 个），请等
 QUEUE_FULL = 现在使用的人太多，请稍后再试。
 QUEUE_TIMEOUT = 排队时间过长，请稍后再试。
 SCOPE_MISSING = 这个 API Key 没有 { $scope } 权限，请换一个或重新创建。
+MINOR_HOURS = 未成年人模式下，请在 { $from } 至 { $to } 之间使用。
+PURCHASE_HIDDEN = 当前平台不支持购买，请换其他设备。
+    .none = 当前平台不支持购买，请换其他设备。
+    .virtual = 在小程序内只能使用虚拟支付：请将 channel 设为 virtual。
 KEY_NOT_FOUND = 没有这个 API Key，或它已失效。
 TOO_MANY_SOCKETS = 打开的连接过多（最多 { $limit } 个），请先关闭其他页面。
 TOO_MANY_KEYS = API Key 过多（最多 { $limit } 个），请先删除不用的。
@@ -93,6 +97,11 @@ UPSTREAM_BUSY = 模型服务繁忙，请稍后再试。
 UPSTREAM_TIMEOUT = 模型响应超时，请稍后再试。
 SERVICE_UNAVAILABLE = 服务暂时不可用，请稍后再试。
 INTERNAL = 服务出现意外错误，已记录。
+
+## 显示在回答旁边的话
+
+ai-label = 内容由 AI 生成，请仔细甄别
+code-hidden = （为符合平台规则，这里的代码不显示）
 
 ## 账单说明：消息名是账单的状态，属性是结算时的结果；金额以元为单位。
 

@@ -16,6 +16,8 @@ from services.gateway.edge.responses import json_response
 from services.gateway.edge.schemas import ListOf
 from services.gateway.identity.domain import Scope
 from services.gateway.models.domain import Model
+from services.gateway.models.names import ModelNames
+from services.gateway.policy.view import View, Views
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.domain import ModelPrice
 from services.runtime.errors import Code, RemoteError, ServiceError
@@ -53,9 +55,11 @@ class ModelShape(msgspec.Struct):
 class ModelRoutes:
     """Lists models."""
 
-    def __init__(self, gate: Gate, chat: ChatClient, billing: BillingClient) -> None:
+    def __init__(self, gate: Gate, views: Views, names: ModelNames, chat: ChatClient, billing: BillingClient) -> None:
         """Use these."""
         self._gate = gate
+        self._views = views
+        self._names = names
         self._chat = chat
         self._billing = billing
 
@@ -86,15 +90,16 @@ class ModelRoutes:
 
     async def list(self, request: Request) -> Response:
         """Every model that can be asked, the default first."""
-        await self._gate.enter(request.scope, Scope.CHAT)
+        view = await self._views.of(request.headers, await self._gate.enter(request.scope, Scope.CHAT))
         prices = await self._prices()
         models = await self._chat.list_models()
-        return json_response(ListOf([_shape(model, prices) for model in models if _is_offered(model, prices)]))
+        return json_response(ListOf([_shape(model, prices, view) for model in models if _is_offered(model, prices)]))
 
     async def one(self, request: Request) -> Response:
         """One model."""
-        await self._gate.enter(request.scope, Scope.CHAT)
-        model_id = request.path_params["model_id"]
+        view = await self._views.of(request.headers, await self._gate.enter(request.scope, Scope.CHAT))
+        asked = request.path_params["model_id"]
+        model_id = await self._names.real_name(asked)
         model = next((model for model in await self._chat.list_models() if model.id == model_id), None)
         # The errors that asking this model would give.
         if model is None:
@@ -102,7 +107,7 @@ class ModelRoutes:
                 Code.NOT_FOUND,
                 "MODEL_NOT_FOUND",
                 "There is no such model.",
-                metadata={"model": shown(model_id)},
+                metadata={"model": shown(asked)},
                 fields={"model": "names no model"},
             )
         prices = await self._prices()
@@ -111,10 +116,10 @@ class ModelRoutes:
                 Code.FAILED_PRECONDITION,
                 "MODEL_NOT_PRICED",
                 "The model has no price.",
-                metadata={"model": shown(model_id)},
+                metadata={"model": shown(asked)},
                 fields={"model": "has no price"},
             )
-        return json_response(_shape(model, prices))
+        return json_response(_shape(model, prices, view))
 
     async def _prices(self) -> Mapping[str, ModelPrice] | None:
         """What models cost now, by the names of prices; None while nobody knows."""
@@ -130,11 +135,14 @@ def _is_offered(model: Model, prices: Mapping[str, ModelPrice] | None) -> bool:
     return prices is None or model.price in prices or _ANY in prices
 
 
-def _shape(model: Model, prices: Mapping[str, ModelPrice] | None) -> ModelShape:
+def _shape(model: Model, prices: Mapping[str, ModelPrice] | None, view: View) -> ModelShape:
     price = None if prices is None else prices.get(model.price) or prices[_ANY]
     terms = None
     if price is not None:
         terms = ModelTerms(
             price.input_micros_per_million, price.cached_input_micros_per_million, price.output_micros_per_million
         )
-    return ModelShape(model.id, model.created_s, model.owned_by, model.context_tokens, model.max_output_tokens, terms)
+    name = view.model(model.id)
+    # Who made a model that has another name here, tells its own.
+    owned_by = model.owned_by if name == model.id else "queqiao"
+    return ModelShape(name, model.created_s, owned_by, model.context_tokens, model.max_output_tokens, terms)

@@ -21,6 +21,7 @@ from services.gateway.orders import purchases
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Order
 from services.gateway.orders.payers import Payers
+from services.gateway.policy.view import View, Views
 from services.gateway.wallet.money import yuan_of_fen
 from services.runtime.errors import Code, RemoteError
 
@@ -63,6 +64,7 @@ class OrderRoutes:
     def __init__(
         self,
         gate: Gate,
+        views: Views,
         payers: Payers,
         payments: PaymentClient,
         rate_limit: RateLimit,
@@ -73,6 +75,7 @@ class OrderRoutes:
     ) -> None:
         """Use these; `trusted_proxies` are believed about the address that a user asks from."""
         self._gate = gate
+        self._views = views
         self._payers = payers
         self._payments = payments
         self._rate_limit = rate_limit
@@ -103,6 +106,7 @@ class OrderRoutes:
                 parameters=(_KEY,),
                 errors=(
                     "PACKAGE_NOT_FOUND",
+                    "PURCHASE_HIDDEN",
                     "CHANNEL_UNAVAILABLE",
                     "TOO_MANY_ORDERS",
                     "PAYMENT_REFUSED",
@@ -132,9 +136,10 @@ class OrderRoutes:
 
     async def orders(self, request: Request) -> Response:
         """POST: a new order. Else: the user's orders, the newest first."""
-        user_id = (await self._gate.enter(request.scope, Scope.ORDERS)).user_id
+        admitted = await self._gate.enter(request.scope, Scope.ORDERS)
+        user_id = admitted.user_id
         if request.method == "POST":
-            return await self._create(request, user_id)
+            return await self._create(request, user_id, await self._views.of(request.headers, admitted))
         page = await self._payments.orders(user_id, queries.page(request.query_params))
         return page_response(page, _order)
 
@@ -147,11 +152,12 @@ class OrderRoutes:
             raise RemoteError(Code.NOT_FOUND, "ORDER_NOT_FOUND", "There is no such order.")
         return json_response(_order(await self._payments.order(user_id, order_id)))
 
-    async def _create(self, request: Request, user_id: str) -> Response:
+    async def _create(self, request: Request, user_id: str, view: View) -> Response:
         await self._rate_limit.count("order", user_id, per_minute=self._orders_per_minute)
         request_id = purchases.idempotency_key(request.headers.get("idempotency-key"), request.state.request_id)
         raw = await body.read(request.receive, request.headers, bytes_max=self._body_bytes_max)
         purchase = purchases.purchase(raw)
+        view.demand_purchase(purchase.channel)
         peer = request.client.host if request.client else None
         address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
         payer = await self._payers.payer(user_id, purchase.channel, address)

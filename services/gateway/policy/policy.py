@@ -95,7 +95,7 @@ class Policy:
             file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
             _demand_sense(file)
         except OSError as error:
-            raise StartupError(f"{path} cannot be read ({error.strerror}): check POLICY_FILE.") from None
+            raise StartupError(f"{path} cannot be read ({error.strerror}): check PLATFORM_POLICY_FILE.") from None
         except (ValueError, msgspec.ValidationError) as error:
             # Also what is no TOML, or no UTF-8.
             raise StartupError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
@@ -123,6 +123,10 @@ class Policy:
         if alias is None:
             alias = _UNNAMED + hashlib.sha256(model.encode()).hexdigest()[:_DIGITS]
         return alias
+
+    def is_alias(self, name: str) -> bool:
+        """Whether this may be a name that hides a model: then it is worth to look for the model."""
+        return name.startswith(_UNNAMED) or name in self.aliases.values()
 
     def real_model(self, name: str, models: Collection[str]) -> str:
         """The model of these that is called so, by whatever kind of client; the name itself when there is none."""

@@ -8,13 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
-from services.gateway.edge import languages
 from services.gateway.edge.languages import Language
 from services.gateway.edge.operations import Operation
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
 from services.gateway.orders.client import PaymentClient
 from services.gateway.orders.domain import Package
+from services.gateway.policy.policy import Purchases
+from services.gateway.policy.view import Views
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.money import yuan_of_fen
 from services.gateway.wallet.schemas import Price
@@ -60,9 +61,10 @@ class Packages(msgspec.Struct):
 class PriceRoutes:
     """Says what things cost."""
 
-    def __init__(self, gate: Gate, billing: BillingClient, payments: PaymentClient) -> None:
+    def __init__(self, gate: Gate, views: Views, billing: BillingClient, payments: PaymentClient) -> None:
         """Use these."""
         self._gate = gate
+        self._views = views
         self._billing = billing
         self._payments = payments
 
@@ -79,17 +81,19 @@ class PriceRoutes:
 
     async def prices(self, request: Request) -> Response:
         """What each model costs now."""
-        await self._gate.enter(request.scope, Scope.WALLET)
+        view = await self._views.of(request.headers, await self._gate.enter(request.scope, Scope.WALLET))
         listed = await self._billing.prices()
         return json_response(
-            Prices([Price.of(price) for price in listed.prices], Rate(listed.rate_source, listed.rate_s))
+            Prices([Price.of(price, view) for price in listed.prices], Rate(listed.rate_source, listed.rate_s))
         )
 
     async def packages(self, request: Request) -> Response:
         """What can be bought now, and how it can be paid."""
-        await self._gate.enter(request.scope, Scope.WALLET)
+        view = await self._views.of(request.headers, await self._gate.enter(request.scope, Scope.WALLET))
+        if view.purchases is Purchases.NONE:
+            return json_response(Packages([], []))
         offers = await self._payments.offers()
-        language = languages.language(request.headers.get("accept-language"))
+        language = view.language
         return json_response(
             Packages([_package(package, language) for package in offers.packages], list(offers.channels))
         )

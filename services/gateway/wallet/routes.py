@@ -1,23 +1,21 @@
-"""`/v1/me`, `/v1/wallet…` and `/v1/usage`."""
+"""`/v1/wallet…` and `/v1/usage`."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
-from services.gateway.edge import languages, queries
+from services.gateway.edge import queries
 from services.gateway.edge.body import wrong
-from services.gateway.edge.languages import Language
 from services.gateway.edge.operations import PAGE, PERIOD, Operation, id_in_path
 from services.gateway.edge.responses import json_response, page_response
 from services.gateway.edge.schemas import PageOf
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import is_id
-from services.gateway.identity.routes import UserId
+from services.gateway.policy.view import View, Views
 from services.gateway.wallet.client import BillingClient
 from services.gateway.wallet.schemas import (
     ReceiptShape,
@@ -29,21 +27,20 @@ from services.gateway.wallet.schemas import (
 )
 
 
-class Me(msgspec.Struct):
-    """Who one is, and what one has."""
-
-    user: UserId
-    wallet: WalletShape
-
-
 class WalletRoutes:
-    """Who one is, what one has, and where it went."""
+    """What one has, and where it went."""
 
     def __init__(
-        self, gate: Gate, billing: BillingClient, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        gate: Gate,
+        views: Views,
+        billing: BillingClient,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Use these; `clock` says which day it is."""
         self._gate = gate
+        self._views = views
         self._billing = billing
         self._clock = clock
 
@@ -51,7 +48,6 @@ class WalletRoutes:
         """What is offered here."""
         offered = partial(Operation, "GET", tag="wallet", scope=Scope.WALLET)
         return (
-            offered("/v1/me", self.me, "Who am I", answer=Me),
             offered("/v1/wallet", self.wallet, "Your wallet", answer=WalletShape),
             offered(
                 "/v1/wallet/transactions",
@@ -71,12 +67,6 @@ class WalletRoutes:
             offered("/v1/usage", self.usage, "Charged turns by day and model", answer=Usage, parameters=PERIOD),
         )
 
-    async def me(self, request: Request) -> Response:
-        """The user and their wallet."""
-        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
-        wallet = await self._billing.wallet(user_id)
-        return json_response(Me(UserId(user_id), WalletShape.of(wallet)))
-
     async def wallet(self, request: Request) -> Response:
         """The wallet."""
         user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
@@ -84,29 +74,30 @@ class WalletRoutes:
 
     async def transactions(self, request: Request) -> Response:
         """What moved the balance, the newest first."""
-        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
+        user_id, view = await self._entered(request)
         page = await self._billing.transactions(user_id, queries.page(request.query_params))
-        return page_response(page, partial(TransactionShape.of, language=_language(request)))
+        return page_response(page, partial(TransactionShape.of, view=view))
 
     async def receipt(self, request: Request) -> Response:
         """What one turn cost, and why."""
-        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
+        user_id, view = await self._entered(request)
         request_id = request.path_params["request_id"]
         if not is_id(request_id):
             raise wrong("request_id", "id")
         receipt = await self._billing.receipt(user_id, request_id)
-        return json_response(ReceiptShape.of(receipt, _language(request)))
+        return json_response(ReceiptShape.of(receipt, view))
 
     async def usage(self, request: Request) -> Response:
         """The charged turns by day and model, and their sum."""
-        user_id = (await self._gate.enter(request.scope, Scope.WALLET)).user_id
+        user_id, view = await self._entered(request)
         period = queries.period(request.query_params, self._clock())
         lines = await self._billing.usage(user_id, period.start, period.end)
-        days = [UsageOfDay.of_line(line) for line in lines]
+        days = [UsageOfDay.of_line(line, view) for line in lines]
         return json_response(
             Usage(period.first.isoformat(), period.last.isoformat(), days, UsageSum.over(lines)),
         )
 
-
-def _language(request: Request) -> Language:
-    return languages.language(request.headers.get("accept-language"))
+    async def _entered(self, request: Request) -> tuple[str, View]:
+        """The user who asks, and what they see."""
+        admitted = await self._gate.enter(request.scope, Scope.WALLET)
+        return admitted.user_id, await self._views.of(request.headers, admitted)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.gateway.edge.languages import Language
+from services.gateway.policy.view import View
 from services.gateway.wallet.domain import ModelPrice, Receipt, TokenUsage, Transaction, UsageLine, Wallet
 from services.gateway.wallet.explanations import explanation
 from services.gateway.wallet.money import yuan
@@ -52,10 +52,10 @@ class Terms(msgspec.Struct):
     cny_micros_per_usd: int
 
     @classmethod
-    def of(cls, price: ModelPrice) -> "Terms":
+    def of(cls, price: ModelPrice, view: View) -> "Terms":
         """A price of billing."""
         return cls(
-            price.model,
+            view.model(price.model),
             price.input_usd_micros_per_million,
             price.cached_input_usd_micros_per_million,
             price.output_usd_micros_per_million,
@@ -75,10 +75,10 @@ class Price(Terms, kw_only=True):
     object: Literal["price"] = "price"
 
     @classmethod
-    def of(cls, price: ModelPrice) -> "Price":
+    def of(cls, price: ModelPrice, view: View) -> "Price":
         """A price of billing."""
         return cls(
-            **msgspec.structs.asdict(Terms.of(price)),
+            **msgspec.structs.asdict(Terms.of(price, view)),
             effective=price.effective_s,
             input_micros_per_million=price.input_micros_per_million,
             cached_input_micros_per_million=price.cached_input_micros_per_million,
@@ -106,22 +106,22 @@ class ReceiptShape(msgspec.Struct):
     object: Literal["receipt"] = "receipt"
 
     @classmethod
-    def of(cls, receipt: Receipt, language: Language) -> "ReceiptShape":
+    def of(cls, receipt: Receipt, view: View) -> "ReceiptShape":
         """A receipt of billing."""
         return cls(
             request_id=receipt.request_id,
-            model=receipt.model,
+            model=view.model(receipt.model),
             state=receipt.state or "other",
             outcome=receipt.outcome or None,
             source=receipt.source or None,
             usage=None if receipt.usage is None else Tokens.of(receipt.usage),
-            price=Terms.of(receipt.price),
+            price=Terms.of(receipt.price, view),
             reserved_micros=receipt.reserved_micros,
             charged_micros=receipt.charged_micros,
             charged=yuan(receipt.charged_micros),
             created=receipt.created_s,
             closed=receipt.closed_s,
-            explanation=explanation(receipt, language),
+            explanation=explanation(receipt, view.language),
         )
 
 
@@ -140,7 +140,7 @@ class TransactionShape(msgspec.Struct):
     object: Literal["transaction"] = "transaction"
 
     @classmethod
-    def of(cls, transaction: Transaction, language: Language) -> "TransactionShape":
+    def of(cls, transaction: Transaction, view: View) -> "TransactionShape":
         """A transaction of billing."""
         receipt = transaction.receipt
         return cls(
@@ -151,7 +151,7 @@ class TransactionShape(msgspec.Struct):
             balance_after_micros=transaction.balance_after_micros,
             request_id=transaction.request_id,
             created=transaction.created_s,
-            receipt=msgspec.UNSET if receipt is None else ReceiptShape.of(receipt, language),
+            receipt=msgspec.UNSET if receipt is None else ReceiptShape.of(receipt, view),
         )
 
 
@@ -184,9 +184,9 @@ class UsageOfDay(UsageSum, kw_only=True):
     model: str
 
     @classmethod
-    def of_line(cls, line: UsageLine) -> "UsageOfDay":
+    def of_line(cls, line: UsageLine, view: View) -> "UsageOfDay":
         """A line of billing."""
-        return cls(**msgspec.structs.asdict(UsageSum.over([line])), day=line.day, model=line.model)
+        return cls(**msgspec.structs.asdict(UsageSum.over([line])), day=line.day, model=view.model(line.model))
 
 
 class Usage(msgspec.Struct):

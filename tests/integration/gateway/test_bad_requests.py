@@ -64,7 +64,7 @@ async def post(
         ({"messages": HELLO, "n": 2}, "n", "not supported"),
         ({"messages": HELLO, "stream": "yes"}, "stream", "boolean"),
         ({"messages": HELLO, "stream_options": {"usage": True}}, "stream_options.usage", "spelling"),
-        ({"messages": HELLO, "logprobs": True}, "logprobs", "not supported"),
+        ({"messages": HELLO, "audio": {"voice": "x"}}, "audio", "not supported"),
         ({"messages": HELLO, "tools": [{"a": "\x00"}]}, "tools[0].a", "control"),
         ({"messages": HELLO, "on_disconnect": "stay"}, "on_disconnect", "continue, cancel"),
         ({"messages": HELLO, "parent_id": "1"}, "conversation_id", "required"),

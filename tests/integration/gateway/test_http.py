@@ -129,6 +129,6 @@ async def test_a_body_that_comes_too_slowly_is_cut_with_a_sentence(
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
         b"Authorization: Bearer " + gateway.key.encode() + b"\r\nContent-Length: 1000\r\n\r\n"
     )
-    answer = await raw(gateway, head, b"{", b'"', pause_s=0.05)
+    answer = await raw(gateway, head + b"{")
     assert answer.startswith(b"HTTP/1.1 408")
     assert b'"code":"request_timeout"' in answer

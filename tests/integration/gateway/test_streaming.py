@@ -35,6 +35,7 @@ async def test_a_stream_is_chunks_then_done(gateway: Gateway) -> None:
         "completion_tokens": 5,
         "total_tokens": 12,
         "prompt_tokens_details": {"cached_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }
 
 
