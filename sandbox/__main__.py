@@ -46,12 +46,18 @@ async def _run(console: Console) -> None:
         console.print(f"  [green]✓[/] {title:<32} {time.monotonic() - begin:4.1f} s")
 
     console.print("[bold]鹊桥 Queqiao[/] is starting …")
-    mesh = Mesh(folder, given=os.environ, host=os.environ.get("HOST", HOST), port=port, progress=ready)
+
+    def restarted(what: str) -> None:
+        console.print(f"  [yellow]↻[/] {what}", soft_wrap=True)
+
+    mesh = Mesh(
+        folder, given=os.environ, host=os.environ.get("HOST", HOST), port=port, progress=ready, restarted=restarted
+    )
     if not await _until(stopping, mesh.__aenter__()):
         return
     try:
         _welcome(console, mesh)
-        death = asyncio.create_task(mesh.first_death())
+        death = asyncio.create_task(mesh.given_up())
         await asyncio.wait([death, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
             raise death.result()

@@ -31,14 +31,18 @@ _OUTSIDE: dict[str, parts.Start] = {
     "moderations": parts.start_moderations,
 }
 
-# What listens on a port that nobody chose.
 # Where `npm run dev` serves the client's pages.
 _PAGE_PORT = 5173
 
+# What listens on a port that nobody chose.
 _INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f"{name} metrics" for name in _LAYERS))
 
 # How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
 _DRAIN_S = "3"
+
+# What a part may take to stop in good order before it is killed: at least so long, and longer than it may drain.
+_STOP_GRACE_S = 8.0
+_STOP_MARGIN_S = 5.0
 
 DEVELOPER = "developer"
 _DEVELOPER_CREDIT_YUAN = "10"
@@ -62,6 +66,7 @@ class Mesh:
         host: str = HOST,
         port: int = 8080,
         progress: Progress = lambda title: None,
+        restarted: Progress | None = None,
     ) -> None:
         """Plan a mesh.
 
@@ -71,6 +76,7 @@ class Mesh:
             host: Where the gateway listens.
             port: The gateway's port; 0 for a free one.
             progress: Told the title of each part as it comes up.
+            restarted: Told, in a sentence, of each part that died and is started again; None to start none again.
         """
         self.state = State(folder.resolve())
         self.env: dict[str, str] = {}
@@ -85,7 +91,8 @@ class Mesh:
         self._given = callbacks | {name: value for name, value in given.items() if value}
         self._ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
         self._progress = progress
-        self._supervisor = Supervisor()
+        drain_s = float(self._given.get("DRAIN_S") or _DRAIN_S)
+        self._supervisor = Supervisor(restarted, stop_grace_s=max(_STOP_GRACE_S, drain_s + _STOP_MARGIN_S))
         self._lock: IO[str] | None = None
 
     @property
@@ -105,9 +112,9 @@ class Mesh:
         """A running service or part, by the name its sentences use."""
         return self._supervisor.process(name)
 
-    async def first_death(self) -> PartError:
-        """Wait until a part dies."""
-        return await self._supervisor.first_death()
+    async def given_up(self) -> PartError:
+        """Wait until a part dies that is not started again."""
+        return await self._supervisor.given_up()
 
     async def __aenter__(self) -> "Mesh":
         """Start everything, or nothing.

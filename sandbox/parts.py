@@ -60,7 +60,7 @@ async def start_postgres(given: Mapping[str, str], state: State, supervisor: Sup
     password = state.secret("postgres")
     server = await asyncio.to_thread(postgres.Postgres.prepare, state.folder)
     process = supervisor.adopt(_LAYER, await server.start(port, password, state.log("postgres")))
-    await supervisor.ready(process, lambda: postgres.answers(port, password))
+    await supervisor.ready(process, lambda: postgres.answers(port, password), before=server.predecessor_gone)
     return Part("PostgreSQL 18", {"DATABASE_URL": postgres.url(port, password)})
 
 

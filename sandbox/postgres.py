@@ -55,7 +55,7 @@ class Postgres:
         """
         if not self.data.exists():
             await self._initialise(password, log)
-        await self._predecessor_gone()
+        await self.predecessor_gone()
         argv = [
             str(self.install / "bin" / "postgres"),
             *("-D", str(self.data), "-h", HOST, "-p", str(port)),
@@ -96,7 +96,7 @@ class Postgres:
             )
         fresh.rename(self.data)
 
-    async def _predecessor_gone(self) -> None:
+    async def predecessor_gone(self) -> None:
         """Wait while the server of a launcher that was killed is still closing; two never share a data folder."""
         for _ in range(100):
             if not _runs(self.data / "postmaster.pid"):

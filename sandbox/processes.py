@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -24,15 +25,49 @@ class PartError(Exception):
     """A part did not come up, or died; the message is one sentence that names its log and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """How a child is started."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    env: Mapping[str, str]
+    user: int | None
+    stop_signal: signal.Signals
+
+    async def __call__(self) -> asyncio.subprocess.Process:
+        """Start it.
+
+        Raises:
+            PartError: It cannot be started.
+        """
+        with self.log.open("ab") as output:
+            try:
+                return await asyncio.create_subprocess_exec(
+                    *self.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env=self.env,
+                    start_new_session=True,
+                    user=self.user,
+                    extra_groups=[] if self.user is not None else None,
+                    preexec_fn=_dies_with_launcher(self.stop_signal),
+                )
+            except OSError as error:
+                raise PartError(f"{self.name} cannot be started: {error.strerror}: {self.argv[0]}") from None
+
+
 class Process:
     """One running part."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, stop_signal: signal.Signals) -> None:
-        """Wrap a started child."""
+    def __init__(self, name: str, spawn: "Spawn", process: asyncio.subprocess.Process, log: Path) -> None:
+        """Wrap a started child, and remember how to start it again."""
         self.name = name
         self.log = log
+        self._spawn = spawn
         self._process = process
-        self._stop_signal = stop_signal
 
     @classmethod
     async def start(
@@ -57,22 +92,17 @@ class Process:
                 (Linux only: elsewhere a launcher that is killed with SIGKILL leaves its children running).
         """
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=asyncio.subprocess.STDOUT,
-                    env=dict(env) if env is not None else minimal_env(),
-                    start_new_session=True,
-                    user=user,
-                    extra_groups=[] if user is not None else None,
-                    preexec_fn=_dies_with_launcher(stop_signal),
-                )
-            except OSError as error:
-                raise PartError(f"{name} cannot be started: {error.strerror}: {argv[0]}") from None
-        return cls(name, process, log, stop_signal)
+        log.write_bytes(b"")
+        spawn = Spawn(name, tuple(argv), log, dict(env) if env is not None else minimal_env(), user, stop_signal)
+        return cls(name, spawn, await spawn(), log)
+
+    async def restart(self) -> None:
+        """Start the child again, after its end; its log goes on.
+
+        Raises:
+            PartError: It cannot be started.
+        """
+        self._process = await self._spawn()
 
     @property
     def pid(self) -> int:
@@ -99,14 +129,18 @@ class Process:
 
     async def died(self) -> PartError:
         """Wait for the child's end; answers what to say about it."""
-        status = await self.finished()
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"stopped with exit status {status}"
-        return PartError(self._complaint(how))
+        await self.finished()
+        return PartError(self._complaint(self.how_it_ended()))
+
+    def how_it_ended(self) -> str:
+        """How the child that has ended did so, as the end of a sentence."""
+        status = self._process.returncode or 0
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"stopped with exit status {status}"
 
     async def stop(self, *, grace_s: float) -> None:
         """Ask the child to stop; kill it when it takes longer than `grace_s`."""
         if self._process.returncode is None:
-            self._process.send_signal(self._stop_signal)
+            self._process.send_signal(self._spawn.stop_signal)
             try:
                 async with asyncio.timeout(grace_s):
                     await self._process.wait()
@@ -115,8 +149,9 @@ class Process:
         await self._process.wait()
 
     def kill(self) -> None:
-        """End the child without a word, as a power cut does."""
-        self._process.kill()
+        """End the child without a word, as a power cut does; one that has ended is left alone."""
+        if self._process.returncode is None:
+            self._process.kill()
 
     def _complaint(self, what: str) -> str:
         return f"{self.name} {what}: {last_line(self.log)} Its log is {self.log}; mend the cause and start again."

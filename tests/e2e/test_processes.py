@@ -73,7 +73,7 @@ async def test_a_service_that_is_stopped_lets_running_answers_finish(
             text = (await answer.content.read()).decode()
         assert "[DONE]" in text
         async with asyncio.timeout(5):
-            assert "with exit status 0" in str(await mesh.first_death())
+            assert "with exit status 0" in str(await mesh.given_up())
 
 
 async def test_real_servers_take_the_stand_ins_place_by_their_urls_alone(

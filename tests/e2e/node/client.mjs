@@ -37,7 +37,7 @@ const errors = {
   400: await failure(ask("hi", { max_tokens: -1 })),
   429: await failure(
     (async () => {
-      for (let n = 0; n < 30; n += 1)
+      for (let n = 0; n < 60; n += 1)
         busy.push(await ask("[[sim deltas=100 interval_ms=200]]", { stream: true, max_tokens: 100 }));
     })(),
   ),

@@ -85,7 +85,7 @@ async def test_a_part_that_dies_while_running_is_named(tmp_path: Path) -> None:
         await supervisor.ready(part, always)
     os.kill(supervisor.process("two").pid, signal.SIGKILL)
     async with asyncio.timeout(5):
-        said = str(await supervisor.first_death())
+        said = str(await supervisor.given_up())
     assert said.startswith("two was killed by SIGKILL")
     assert str(tmp_path / "two.log") in said
     one = supervisor.process("one").pid

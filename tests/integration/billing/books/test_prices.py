@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.billing.errors import ModelNotPricedError
 from services.billing.prices import ListedPrice, PriceBook
 from services.billing.pricing import Price
 from services.runtime.errors import UnavailableError
@@ -53,7 +54,7 @@ async def test_a_model_without_a_price_has_the_price_of_any(pool: Pool, book: Pr
         await connection.execute("SET LOCAL session_replication_role = replica")
         await connection.execute("DELETE FROM prices WHERE model = '*'")
     await book.refresh()
-    with pytest.raises(UnavailableError, match="no price yet"):
+    with pytest.raises(ModelNotPricedError, match="queqiao prices set --model never-heard-of"):
         book.price("never-heard-of")
 
 
