@@ -60,6 +60,12 @@ class GatewaySettings(ServiceSettings):
         default=Path(__file__).parent / "policy" / "policy.toml",
         description="What each kind of client is shown and may do, as TOML.",
     )
+    content_producer: str = Field(
+        default="queqiao",
+        min_length=1,
+        max_length=200,
+        description="Who answers for generated content, in exports' implicit label: your name or registered code.",
+    )
     session_secret: SecretStr = Field(
         min_length=_SECRET_CHARACTERS_MIN,
         description="Signs session tokens and encrypts what WeChat entrusts to us; at least 32 random characters, the "

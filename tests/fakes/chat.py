@@ -34,6 +34,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     stopped: list[str] = field(default_factory=list)
     resumes: list[chat_pb2.ResumeTurnRequest] = field(default_factory=list)
     conversations: dict[str, tuple[str, chat_pb2.Conversation]] = field(default_factory=dict)
+    answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -158,6 +159,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             parent_number=1,
             role=chat_pb2.ROLE_ASSISTANT,
             json='{"role":"assistant","content":null}',
+            content=self.answer,
             state=chat_pb2.ANSWER_STATE_LENGTH,
             request_id="req_1",
             model=MODEL,

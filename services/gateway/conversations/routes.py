@@ -1,5 +1,6 @@
 """`/v1/conversations`: what users said and were answered."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -8,10 +9,14 @@ from starlette.responses import Response
 
 from services.gateway.admission.gate import Gate
 from services.gateway.conversations.client import ConversationClient
+from services.gateway.conversations.domain import ConversationMessage
+from services.gateway.conversations.export import as_json, as_markdown, document
+from services.gateway.conversations.pdf import as_pdf
 from services.gateway.conversations.schemas import ConversationShape, CreateBody, MessageShape, RenameBody
 from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
-from services.gateway.edge.operations import PAGE, Operation, id_in_path
+from services.gateway.edge.operations import PAGE, Operation, Parameter, id_in_path
+from services.gateway.edge.pages import PageRequest
 from services.gateway.edge.responses import json_response, page_response
 from services.gateway.edge.schemas import Deleted, PageOf
 from services.gateway.edge.texts import clean
@@ -21,12 +26,22 @@ from services.gateway.policy.view import Views
 
 _TITLE_CHARACTERS_MAX = 100
 
+# What a document can be, and how long a conversation may be in it, in messages.
+_MEDIA = {"markdown": "text/markdown", "json": "application/json", "pdf": "application/pdf"}
+_EXPORTED_MAX = 5_000
+_FORMAT = Parameter(
+    "format", "query", "What to write.", {"type": "string", "enum": list(_MEDIA), "default": "markdown"}
+)
+
 
 class ConversationRoutes:
     """Conversations."""
 
-    def __init__(self, gate: Gate, views: Views, conversations: ConversationClient, *, body_bytes_max: int) -> None:
-        """Use these."""
+    def __init__(
+        self, gate: Gate, views: Views, conversations: ConversationClient, *, body_bytes_max: int, producer: str
+    ) -> None:
+        """Use these; `producer` answers for what is exported."""
+        self._producer = producer
         self._gate = gate
         self._views = views
         self._conversations = conversations
@@ -80,6 +95,15 @@ class ConversationRoutes:
                 parameters=(*one, *PAGE),
                 errors=gone,
             ),
+            offered(
+                "GET",
+                f"{path}/export",
+                self.export,
+                "Write the newest branch down, with the AI label",
+                parameters=(*one, _FORMAT),
+                errors=gone,
+                media=(("text/markdown", "Markdown"), ("application/json", "JSON"), ("application/pdf", "PDF")),
+            ),
         )
 
     async def conversations(self, request: Request) -> Response:
@@ -115,6 +139,36 @@ class ConversationRoutes:
         conversation_id = _id(request)
         page = await self._conversations.messages(user_id, conversation_id, queries.page(request.query_params))
         return page_response(page, partial(MessageShape.of, view=view))
+
+    async def export(self, request: Request) -> Response:
+        """One as a document to keep: Markdown, JSON or PDF."""
+        admitted = await self._gate.enter(request.scope, Scope.CONVERSATIONS)
+        view = await self._views.of(request.headers, admitted)
+        conversation_id, wanted = _id(request), queries.choice(request.query_params, "format", tuple(_MEDIA))
+        conversation = await self._conversations.get(admitted.user_id, conversation_id)
+        messages = await self._all_messages(admitted.user_id, conversation_id)
+        found = document(conversation, messages, view, self._producer)
+        if wanted == "json":
+            written = as_json(found)
+        elif wanted == "pdf":
+            written = await asyncio.to_thread(as_pdf, found, view.speakers)
+        else:
+            written = as_markdown(found, view.speakers)
+        name = f"{conversation_id}.{'md' if wanted == 'markdown' else wanted}"
+        headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{name}"'}
+        return Response(written, headers=headers, media_type=_MEDIA[wanted])
+
+    async def _all_messages(self, user_id: str, conversation_id: str) -> list[ConversationMessage]:
+        """The messages of all branches, of a very long conversation the first ones."""
+        messages: list[ConversationMessage] = []
+        after = ""
+        while len(messages) < _EXPORTED_MAX:
+            page = await self._conversations.messages(user_id, conversation_id, PageRequest(100, after))
+            messages += page.items
+            after = page.next_cursor
+            if not after:
+                break
+        return messages
 
     async def _body(self, request: Request) -> bytes:
         return await read(request.receive, request.headers, bytes_max=self._body_bytes_max)

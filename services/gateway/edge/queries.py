@@ -4,7 +4,7 @@ Unknown and repeated parameters are refused by name, so that none is silently wi
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
@@ -77,6 +77,18 @@ def resume(params: QueryParams) -> Resume:
     if include not in ("true", "false"):
         raise wrong("include_usage", "one_of", allowed="true, false")
     return Resume(given.get("after", ""), include == "true")
+
+
+def choice(params: QueryParams, name: str, allowed: Sequence[str]) -> str:
+    """One of a few words, the first unless said.
+
+    Raises:
+        InvalidRequestError: It is another word.
+    """
+    found = _given(params, (name,)).get(name, allowed[0])
+    if found not in allowed:
+        raise wrong(name, "one_of", allowed=", ".join(allowed))
+    return found
 
 
 def period(params: QueryParams, now: datetime) -> Period:

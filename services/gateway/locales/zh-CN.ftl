@@ -101,6 +101,10 @@ INTERNAL = 服务出现意外错误，已记录。
 ## 显示在回答旁边的话
 
 ai-label = 内容由 AI 生成，请仔细甄别
+speaker-user = 我
+speaker-assistant = AI 助手
+speaker-system = 设定
+speaker-tool = 工具
 code-hidden = （为符合平台规则，这里的代码不显示）
 
 ## 账单说明：消息名是账单的状态，属性是结算时的结果；金额以元为单位。

@@ -44,6 +44,16 @@ class View:
         """The visible label of answers, "" for a program, which labels what it shows itself."""
         return self._sentence("ai-label") if self.policy.rules[self.client].ai_label else ""
 
+    @property
+    def label(self) -> str:
+        """The visible label, whoever asks: a document leaves the product."""
+        return self._sentence("ai-label")
+
+    @property
+    def speakers(self) -> dict[str, str]:
+        """What the roles of messages are called in a document."""
+        return {role: self._sentence(f"speaker-{role}") for role in ("user", "assistant", "system", "tool")}
+
     def model(self, name: str) -> str:
         """What a model is called here."""
         return self.policy.shown_model(name, self.client)
