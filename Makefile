@@ -16,7 +16,7 @@ LANES ?= 2
 SOURCES := services sandbox bench tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-.PHONY: help run test check format bench quantize protos clean
+.PHONY: help run test check check-protos format hooks audit sbom bench quantize protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,20 @@ protos: $(VENV)/.installed ## Generate protos/gen from the protos
 
 format: $(VENV)/.installed ## Format the sources
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+hooks: $(VENV)/.installed ## Check what a commit changes before it is made
+	@$(BIN)/pre-commit install
+
+audit: $(VENV)/.installed ## Look for known vulnerabilities in what a deployment installs; asks the package index
+	@$(UV) export --frozen --no-default-groups --no-emit-project --quiet > $(VENV)/deployed.txt
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r $(VENV)/deployed.txt || \
+	{ echo "Not clean: raise what is vulnerable in pyproject.toml and run 'uv lock'; what could not be audited needs the package index, try again online." >&2; exit 1; }
+
+sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@$(UV) export --frozen --no-default-groups --no-emit-project --no-hashes --quiet > $(VENV)/deployed.txt
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements $(VENV)/deployed.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+	@echo "build/sbom.json"
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)

@@ -112,7 +112,7 @@ def heading(line: Line, names: Mapping[str, str]) -> str:
     who = names.get(line.role, line.role)
     if line.model:
         who = f"{who} ({line.model})"
-    return f"{who} · {datetime.fromtimestamp(line.created_s, CHINA):%Y-%m-%d %H:%M}"
+    return f"{who} | {datetime.fromtimestamp(line.created_s, CHINA):%Y-%m-%d %H:%M}"
 
 
 def _one_line(text: str) -> str:

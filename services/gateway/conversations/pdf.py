@@ -35,7 +35,7 @@ def as_pdf(document: Document, names: Mapping[str, str]) -> bytes:
     def on_page(canvas: Any, template: Any) -> None:
         canvas.setFont(_FONT, 8)
         canvas.setFillGray(0.5)
-        canvas.drawCentredString(A4[0] / 2, 10 * mm, f"{document.label} · {canvas.getPageNumber()}")
+        canvas.drawCentredString(A4[0] / 2, 10 * mm, f"{document.label} | {canvas.getPageNumber()}")
 
     target = BytesIO()
     SimpleDocTemplate(

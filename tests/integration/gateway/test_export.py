@@ -36,8 +36,8 @@ async def test_markdown_has_both_labels_and_who_said_what(gateway: Gateway, toke
     assert json.loads(front.removeprefix("AIGC: "))["Label"] == "1"
     assert rest.count("> 内容由 AI 生成") == 2
     assert "# 关于鹊桥" in rest
-    assert "## 我 · " in rest
-    assert "## AI 助手 (fake-model) · " in rest
+    assert "## 我 | " in rest
+    assert "## AI 助手 (fake-model) | " in rest
 
 
 async def test_json_is_for_programs(gateway: Gateway, token: str) -> None:
