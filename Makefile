@@ -16,7 +16,7 @@ LANES ?= 2
 SOURCES := services sandbox bench tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-.PHONY: help run test check check-protos format hooks audit sbom bench quantize protos clean
+.PHONY: help run test check check-protos format hooks audit sbom bench quantize train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 quantize: $(VENV)/.sandbox-installed ## Turn MODEL=file.gguf into 4 bits for LOCAL_MODEL, and say what it costs
 	@$(UV) sync --frozen --no-group dev --group sandbox --group quantize --inexact --quiet
 	@$(BIN)/python -m sandbox.quantize $(MODEL)
+
+train-screener: $(VENV)/.installed ## Train the learned layer's weights that ship, from the corpus; the same bytes each time
+	@$(BIN)/python -m services.moderation.learned
 
 clean: ## Remove everything that was installed, generated at run time or stored
 	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from queqiao.moderation.v1 import audit_pb2_grpc, lexicon_pb2_grpc, moderation_pb2_grpc
+from queqiao.moderation.v1 import audit_pb2_grpc, lexicon_pb2_grpc, moderation_pb2_grpc, screener_pb2_grpc
 
 from services.moderation.audit.appeals import Appeals
 from services.moderation.audit.retention import Retention
@@ -16,6 +16,12 @@ from services.moderation.checks import Checks
 from services.moderation.config import ModerationSettings
 from services.moderation.layers.app import panel
 from services.moderation.layers.policy_file import read_policy
+from services.moderation.learned.features import Featurizer
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.library import WeightsLibrary
+from services.moderation.learned.metrics import WeightsMetrics
+from services.moderation.learned.servicer import ScreenerServicer
+from services.moderation.learned.store import WeightsStore
 from services.moderation.lists.editing import ListEditor
 from services.moderation.lists.library import Library
 from services.moderation.lists.metrics import LibraryMetrics
@@ -32,6 +38,7 @@ from services.runtime.redis import redis_client
 SERVICE = "queqiao.moderation.v1.ModerationService"
 LEXICON = "queqiao.moderation.v1.LexiconService"
 AUDIT = "queqiao.moderation.v1.AuditService"
+SCREENER = "queqiao.moderation.v1.ScreenerService"
 
 # Judging needs none: they are for the audit, lists and their administration.
 _CONNECTIONS_MAX = 6
@@ -64,6 +71,14 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
         await library.load()
         await stack.enter_async_context(running(library.keep_fresh()))
 
+        weights = WeightsStore(pool)
+        screeners = WeightsLibrary(
+            settings.screener_weights, weights, Featurizer.shipped(), WeightsMetrics(runtime.registry)
+        )
+        await screeners.load()
+        await stack.enter_async_context(running(screeners.keep_fresh()))
+        learned = LearnedLayer(screeners, policy.learned)
+
         refusals = RefusalStore(pool, texts)
         audit = AuditWriter(refusals, AuditMetrics(runtime.registry), keep_texts=texts.keep)
         await stack.enter_async_context(running(audit.keep_writing()))
@@ -74,14 +89,28 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
         server = runtime.grpc_server()
         moderation_pb2_grpc.add_ModerationServiceServicer_to_server(
             ModerationServicer(
-                Checks(library, remote, audit, ModerationMetrics(runtime.registry)),
+                Checks(library, learned, remote, audit, ModerationMetrics(runtime.registry)),
                 server.endless,
             ),
             server.grpc,
         )
-        lexicon_pb2_grpc.add_LexiconServiceServicer_to_server(LexiconServicer(library, lists, editor), server.grpc)
+        lexicon_pb2_grpc.add_LexiconServiceServicer_to_server(
+            LexiconServicer(library, lists, editor, learned), server.grpc
+        )
         audit_pb2_grpc.add_AuditServiceServicer_to_server(
             AuditServicer(refusals, Appeals(refusals, editor)), server.grpc
         )
-        await server.start(SERVICE, LEXICON, AUDIT)
+        screener_pb2_grpc.add_ScreenerServiceServicer_to_server(
+            ScreenerServicer(
+                screeners,
+                weights,
+                learned,
+                library,
+                remote,
+                refusals,
+                allow_training=settings.screener_learns_from_audit,
+            ),
+            server.grpc,
+        )
+        await server.start(SERVICE, LEXICON, AUDIT, SCREENER)
         yield server

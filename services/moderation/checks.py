@@ -1,4 +1,4 @@
-"""What happens to a text: the lexicon judges it, the remote layers are asked, and what was found is noted. Pure: what
+"""What happens to a text: the local layers judge it, the remote ones are asked, and what was found is noted. Pure: what
 it needs from the outside comes through ports.
 """
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from services.moderation.categories import categories
 from services.moderation.domain import Action, Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject, Verdict
+from services.moderation.learned.judging import LearnedLayer, Suspicion
 from services.moderation.lexicon.findings import Match
 from services.moderation.lexicon.judging import Judged, judge
 from services.moderation.lexicon.lexicon import Lexicon
@@ -22,7 +23,10 @@ _LONG_CHARACTERS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class InputCheck:
-    """What the lexicon says of a question, and what is still to be asked; `version` names lists and policy."""
+    """What the local layers say of a question, and what is still to be asked.
+
+    `version` names lists, weights and policy.
+    """
 
     verdict: Verdict
     review: Review
@@ -62,52 +66,64 @@ class Moderated:
 class Checks:
     """Judges texts."""
 
-    def __init__(self, lexicons: Lexicons, panel: Panel, audit: Audit, metrics: Metrics) -> None:
+    def __init__(self, lexicons: Lexicons, learned: LearnedLayer, panel: Panel, audit: Audit, metrics: Metrics) -> None:
         """Judge by these."""
         self._lexicons = lexicons
+        self._learned = learned
         self._panel = panel
         self._audit = audit
         self._metrics = metrics
 
     async def check_input(self, subject: Subject) -> InputCheck:
-        """Judge a question by the lexicon, and decide what is to be asked of the remote layers."""
+        """Judge a question by the local layers, and decide what is to be asked of the remote ones."""
         lexicon = self._lexicons.current
+        version = f"{lexicon.version}.{self._learned.version}.{self._panel.version}"
         with self._metrics.timed(Direction.INPUT, texts=1):
-            judged = await _judged(lexicon, subject.text)
+            judged, suspicion = await self._judged(lexicon, subject)
         self._note_matches(lexicon, subject, judged.refused, judged.referred, judged.logged)
-        version = f"{lexicon.version}.{self._panel.version}"
-        if judged.refused is not None:
-            return InputCheck(_by_lexicon(judged.refused), Review.NONE, OutputPlan(), version)
+        self._note_suspicion(subject, suspicion)
+        verdict = _by_lexicon(judged.refused) if judged.refused is not None else _by_learned(suspicion)
+        if verdict.refused:
+            return InputCheck(verdict, Review.NONE, OutputPlan(), version)
+        referred = bool(judged.referred) or suspicion is not None
         return InputCheck(
             verdict=_ACCEPTED,
-            review=self._panel.plan_input(subject.request_id, subject.openid, referred=bool(judged.referred)),
+            review=self._panel.plan_input(subject.request_id, subject.openid, referred=referred),
             output=self._panel.plan_output(subject.request_id, subject.openid),
             version=version,
         )
 
     def screen(self, windows: Sequence[Window]) -> list[WindowCheck]:
-        """Judge windows of answers by the lexicon, all by the same one."""
+        """Judge windows of answers by the local layers, all by the same lexicon; the learned layer refers, at most."""
         lexicon = self._lexicons.current
         with self._metrics.timed(Direction.OUTPUT, texts=len(windows)):
             screened = [screen(lexicon, w.text, preceding=w.preceding, last=w.last) for w in windows]
+            suspicions = [
+                self._learned.judge_window(lexicon, w.preceding, w.text, last=w.last) if found.refused is None else None
+                for w, found in zip(windows, screened, strict=True)
+            ]
         checks = []
-        for window, found in zip(windows, screened, strict=True):
-            if found.refused is not None or found.referred or found.logged:
+        for window, found, suspicion in zip(windows, screened, suspicions, strict=True):
+            if found.refused is not None or found.referred or found.logged or suspicion is not None:
                 subject = Subject(Direction.OUTPUT, window.request_id, window.user_id, window.text)
                 self._note_matches(
                     lexicon, subject, found.refused, found.referred, found.logged, trace_id=window.trace_id
                 )
-            checks.append(WindowCheck(found.released_characters, _by_lexicon(found.refused), bool(found.referred)))
+                self._note_suspicion(subject, suspicion, trace_id=window.trace_id)
+            referred = bool(found.referred) or suspicion is not None
+            checks.append(WindowCheck(found.released_characters, _by_lexicon(found.refused), referred))
         return checks
 
     async def review(self, subject: Subject, *, referred: bool = False) -> Verdict:
-        """Judge a text by the remote layers that are due for it; `referred` when the lexicon is known to refer it.
+        """Judge a text by the remote layers that are due for it; `referred` when it is known to be.
 
         Raises:
             ModerationUnavailableError: A layer is down, and the policy is to refuse what it cannot judge.
         """
         lexicon = self._lexicons.current
-        referred = referred or bool((await _judged(lexicon, subject.text)).referred)
+        if not referred:
+            judged, suspicion = await self._judged(lexicon, subject)
+            referred = bool(judged.referred) or suspicion is not None
         refusal = await self._panel.review(subject, referred=referred)
         if refusal is None:
             return _ACCEPTED
@@ -123,11 +139,15 @@ class Checks:
         """
         lexicon = self._lexicons.current
         with self._metrics.timed(Direction.INPUT, texts=1):
-            match = (await _judged(lexicon, subject.text)).refused
+            judged, suspicion = await self._judged(lexicon, subject)
+        match = judged.refused
         opinions = await self._panel.moderate(subject)
         for layer, opinion in opinions:
             if opinion.refused:
                 self._note_opinion(lexicon, subject, layer, opinion)
+        self._note_suspicion(subject, suspicion)
+        if learned := self._learned.opinion(lexicon, subject.text, suspicion):
+            opinions.insert(0, (Layer.LEARNED, learned))
         if match is not None:
             self._note_matches(lexicon, subject, match, (), ())
             opinions.insert(0, (Layer.LEXICON, Opinion(refused=True, label=match.entry.label)))
@@ -166,6 +186,39 @@ class Checks:
             for action, match in found
         )
 
+    async def _judged(self, lexicon: Lexicon, subject: Subject) -> tuple[Judged, Suspicion | None]:
+        """What the lexicon says of a text, and the learned layer of one that the lexicon does not refuse."""
+
+        def judged() -> tuple[Judged, Suspicion | None]:
+            by_lexicon = judge(lexicon, subject.text)
+            if by_lexicon.refused is not None:
+                return by_lexicon, None
+            return by_lexicon, self._learned.judge(lexicon, subject.text, subject.direction)
+
+        return judged() if len(subject.text) <= _LONG_CHARACTERS else await asyncio.to_thread(judged)
+
+    def _note_suspicion(self, subject: Subject, suspicion: Suspicion | None, *, trace_id: str = "") -> None:
+        if suspicion is None:
+            return
+        finding = Finding(
+            action=suspicion.action,
+            direction=subject.direction,
+            layer=Layer.LEARNED,
+            rule="score",
+            label=suspicion.label,
+            evasion="",
+            start=0,
+            end=len(subject.text),
+            text=subject.text,
+            request_id=subject.request_id,
+            user_id=subject.user_id,
+            version=suspicion.version,
+            trace_id=trace_id,
+            score=suspicion.score,
+            grams=suspicion.grams,
+        )
+        self._note([finding])
+
     def _note_opinion(self, lexicon: Lexicon, subject: Subject, layer: Layer, opinion: Opinion) -> None:
         finding = Finding(
             action=Action.REFUSED,
@@ -190,11 +243,11 @@ class Checks:
             self._audit.note(noted)
 
 
-async def _judged(lexicon: Lexicon, text: str) -> Judged:
-    if len(text) <= _LONG_CHARACTERS:
-        return judge(lexicon, text)
-    return await asyncio.to_thread(judge, lexicon, text)
-
-
 def _by_lexicon(match: Match | None) -> Verdict:
     return _ACCEPTED if match is None else Verdict(refused=True, layer=Layer.LEXICON, label=match.entry.label)
+
+
+def _by_learned(suspicion: Suspicion | None) -> Verdict:
+    if suspicion is None or suspicion.action is not Action.REFUSED:
+        return _ACCEPTED
+    return Verdict(refused=True, layer=Layer.LEARNED, label=suspicion.label)

@@ -17,6 +17,14 @@ class ModerationSettings(ServiceSettings):
         default=Path(__file__).parent / "lists" / "shipped",
         description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",
     )
+    screener_weights: Path = Field(
+        default=Path(__file__).parent / "learned" / "shipped" / "screener.weights",
+        description="The learned layer's weights, for as long as none are stored.",
+    )
+    screener_learns_from_audit: bool = Field(
+        default=False,
+        description="Whether `queqiao screener train --from-audit` may read kept texts: the users must have agreed.",
+    )
     policy_file: Path = Field(
         default=Path(__file__).with_name("policy.toml"),
         description="Which layers are asked about which texts, when, and what happens while one is down, as TOML.",

@@ -20,6 +20,7 @@ _ID_RULE = "must be 1 to 64 visible ASCII characters"
 _LAYERS = {
     None: moderation_pb2.LAYER_UNSPECIFIED,
     Layer.LEXICON: moderation_pb2.LAYER_LEXICON,
+    Layer.LEARNED: moderation_pb2.LAYER_LEARNED,
     Layer.WECHAT: moderation_pb2.LAYER_WECHAT,
     Layer.OPENAI: moderation_pb2.LAYER_OPENAI,
 }

@@ -13,6 +13,7 @@ class Layer(StrEnum):
     """Who judges, in the order in which they are asked."""
 
     LEXICON = "lexicon"
+    LEARNED = "learned"
     WECHAT = "wechat"
     OPENAI = "openai"
 
@@ -90,7 +91,9 @@ class Finding:
     """Something that was found, for the audit.
 
     `start` and `end` are character offsets in `text`, which is everything that was judged; `evasion` is how a listed
-    word was written, "" for a remote layer; `version` is the lexicon's; `trace_id` is "" for the trace at hand.
+    word was written, "" for a remote layer; `version` is the lexicon's, or the weights'; `trace_id` is "" for the trace
+    at hand. `score` is how sure the learned layer was, 0 to 1, and `grams` the n-grams that weighed most; 0 and () for
+    the others.
     """
 
     action: Action
@@ -106,3 +109,5 @@ class Finding:
     user_id: str
     version: str
     trace_id: str = ""
+    score: float = 0.0
+    grams: tuple[str, ...] = ()

@@ -26,6 +26,20 @@ class InvalidListError(ServiceError):
     reason = "INVALID_LIST"
 
 
+class InvalidWeightsError(ServiceError):
+    """A weights file is damaged or makes no sense."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = "INVALID_WEIGHTS"
+
+
+class TrainingNotAllowedError(ServiceError):
+    """The owner has not consented that kept texts are trained on."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = "TRAINING_NOT_ALLOWED"
+
+
 class ListNotFoundError(ServiceError):
     """There is no stored list of that name."""
 

@@ -45,6 +45,11 @@ class Panel(Protocol):
         """Names the policy."""
         ...
 
+    @property
+    def judges_input(self) -> bool:
+        """Whether a layer is on that every referred question is sent to."""
+        ...
+
     def plan_input(self, request_id: str, openid: str, *, referred: bool) -> Review:
         """Whether and when the remote layers are to be asked about a question."""
         ...

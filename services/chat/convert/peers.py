@@ -8,6 +8,7 @@ from services.chat.ports import Bill
 
 _LAYERS = {
     moderation_pb2.LAYER_LEXICON: "lexicon",
+    moderation_pb2.LAYER_LEARNED: "learned",
     moderation_pb2.LAYER_WECHAT: "wechat",
     moderation_pb2.LAYER_OPENAI: "openai",
 }

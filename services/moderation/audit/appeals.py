@@ -5,6 +5,7 @@ from services.moderation.audit.records import Record
 from services.moderation.audit.store import RefusalStore
 from services.moderation.domain import Direction, Layer
 from services.moderation.errors import AppealImpossibleError
+from services.moderation.learned.features import Featurizer
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
 from services.moderation.lexicon.lexicon import Lexicon
 from services.runtime.errors import InvalidRequestError
@@ -26,7 +27,7 @@ class Appeals:
         Raises:
             RefusalNotFoundError: There is none of that id, or it is no longer kept.
             AppealImpossibleError: A remote layer refused.
-            InvalidRequestError: The phrase does not contain what was refused.
+            InvalidRequestError: The phrase does not contain what was refused, or nothing of what weighed.
             InvalidListError: The phrase can be no entry.
             UnavailableError: The database does not answer.
         """
@@ -47,6 +48,9 @@ def check_phrase(record: Record, text: str, phrase: str) -> None:
         AppealImpossibleError: A remote layer refused.
         InvalidRequestError: The phrase does not contain what was refused.
     """
+    if record.layer is Layer.LEARNED:
+        _check_weighed(record, text, phrase)
+        return
     if record.layer is not Layer.LEXICON:
         raise AppealImpossibleError(
             f"{record.layer.value} refused, and no list changes its judgement: appeal there, or change the policy."
@@ -59,6 +63,15 @@ def check_phrase(record: Record, text: str, phrase: str) -> None:
     if Lexicon([word, Entry(phrase, tier=Tier.ALLOW)]).find(phrase):
         raise _wrong_phrase("would be refused all the same: what is written with gaps cannot be allowed")
     # Of an answer only the passage that was judged is kept, and the phrase may reach beyond it.
+    if text and record.direction is Direction.INPUT and phrase not in text:
+        raise _wrong_phrase("is not in the text that was refused")
+
+
+def _check_weighed(record: Record, text: str, phrase: str) -> None:
+    """An allowed phrase is taken out of a text before it is scored: it helps only when it holds what weighed."""
+    seen = Featurizer.shipped().view(phrase)
+    if not any(gram in seen for gram in record.grams):
+        raise _wrong_phrase("holds none of the n-grams that weighed: `queqiao audit show` names them")
     if text and record.direction is Direction.INPUT and phrase not in text:
         raise _wrong_phrase("is not in the text that was refused")
 

@@ -21,6 +21,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 _LAYERS = {
     Layer.LEXICON: moderation_pb2.LAYER_LEXICON,
+    Layer.LEARNED: moderation_pb2.LAYER_LEARNED,
     Layer.WECHAT: moderation_pb2.LAYER_WECHAT,
     Layer.OPENAI: moderation_pb2.LAYER_OPENAI,
 }
@@ -135,6 +136,8 @@ def refusal(found: Refusal) -> audit_pb2.Refusal:
         user_id=record.user_id,
         version=record.version,
         appeal_time=_timestamp(found.appealed_at) if found.appealed_at is not None else None,
+        score=record.score,
+        grams=record.grams,
     )
 
 

@@ -35,6 +35,8 @@ class Record:
     trace_id: str
     user_id: str
     version: str
+    score: float = 0.0
+    grams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,17 @@ class Refusal:
     refusal_id: int
     record: Record
     appealed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedText:
+    """What was kept of a question, what one layer did about it, and whether an appeal was granted."""
+
+    text: str = field(repr=False)
+    action: Action
+    layer: Layer
+    label: int
+    appealed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,8 @@ def notes(findings: Sequence[Finding], found_at: datetime, trace_id: str, *, kee
             trace_id=finding.trace_id or trace_id,
             user_id=name(finding.user_id),
             version=finding.version,
+            score=finding.score,
+            grams=tuple(map(name, finding.grams)),
         )
         result.append(Note(record, excerpt(finding.text, finding.start, finding.end) if keep_texts else None))
     return result

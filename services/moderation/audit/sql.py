@@ -4,7 +4,7 @@ from services.moderation.audit.records import Filter, Position
 
 COLUMNS = (
     "id, created_at, action, direction, layer, rule, label, evasion, start_at, end_at, text_sha256, "
-    "request_id, trace_id, user_id, version, appealed_at"
+    "request_id, trace_id, user_id, version, appealed_at, score, grams"
 )
 
 NEW_IDS = "SELECT nextval(pg_get_serial_sequence('refusals', 'id')) AS id FROM generate_series(1, $1)"
@@ -13,12 +13,13 @@ NEW_IDS = "SELECT nextval(pg_get_serial_sequence('refusals', 'id')) AS id FROM g
 ADD = """
 INSERT INTO refusals (
     id, created_at, action, direction, layer, rule, label, evasion, start_at, end_at, text_sha256, request_id,
-    trace_id, user_id, version, text_sealed
+    trace_id, user_id, version, text_sealed, score, grams
 )
 OVERRIDING SYSTEM VALUE
 SELECT * FROM unnest(
     $1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::text[],
-    $9::int[], $10::int[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bytea[]
+    $9::int[], $10::int[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bytea[],
+    $17::float8[], $18::text[]
 )
 ON CONFLICT (id) DO NOTHING
 """
@@ -42,6 +43,16 @@ SELECT text_sha256, text_sealed FROM (
     SELECT created_at, id, text_sha256, text_sealed FROM refusals ORDER BY created_at DESC, id DESC LIMIT $1
 ) AS newest
 WHERE text_sealed IS NOT NULL ORDER BY created_at DESC, id DESC
+"""
+
+
+# Of the newest only, as above; what was granted on appeal or refused says what a text is, what was referred may.
+TRAINING_TEXTS = """
+SELECT text_sha256, text_sealed, action, layer, label, appealed_at FROM (
+    SELECT * FROM refusals ORDER BY created_at DESC, id DESC LIMIT $1
+) AS newest
+WHERE text_sealed IS NOT NULL AND direction = 'input' AND action <> 'logged'
+ORDER BY created_at DESC, id DESC
 """
 
 

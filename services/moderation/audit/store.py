@@ -10,7 +10,7 @@ import structlog
 
 from services.moderation.audit import sql
 from services.moderation.audit.ports import BadRecordError, StoreAwayError
-from services.moderation.audit.records import Filter, Note, Position, Record, Refusal
+from services.moderation.audit.records import Filter, JudgedText, Note, Position, Record, Refusal
 from services.moderation.audit.texts import KeptTexts
 from services.moderation.domain import Action, Direction, Layer
 from services.moderation.errors import RefusalNotFoundError
@@ -88,6 +88,20 @@ class RefusalStore:
         # Decrypting thousands of texts takes longer than others may wait.
         return await asyncio.to_thread(self._unsealed, rows)
 
+    async def judged_texts(self, limit: int) -> list[JudgedText]:
+        """What was kept of the questions among the newest `limit` refusals, the newest first, one a finding."""
+        with _answering():
+            rows = await self._pool.fetch(sql.TRAINING_TEXTS, limit)
+        return await asyncio.to_thread(self._judged, rows)
+
+    def _judged(self, rows: Sequence[asyncpg.Record]) -> list[JudgedText]:
+        found = ((row, self._texts.unseal(row["text_sha256"], row["text_sealed"])) for row in rows)
+        return [
+            JudgedText(text, Action(row["action"]), Layer(row["layer"]), row["label"], row["appealed_at"] is not None)
+            for row, text in found
+            if text
+        ]
+
     def _unsealed(self, rows: Sequence[asyncpg.Record]) -> list[str]:
         texts = (self._texts.unseal(row["text_sha256"], row["text_sealed"]) for row in rows)
         return list(dict.fromkeys(filter(None, texts)))
@@ -119,6 +133,8 @@ class RefusalStore:
             record.user_id,
             record.version,
             self._texts.seal(record.text_sha256, note.excerpt),
+            record.score,
+            " ".join(record.grams),
         )
 
 
@@ -138,6 +154,8 @@ def _refusal(row: asyncpg.Record) -> Refusal:
         trace_id=row["trace_id"],
         user_id=row["user_id"],
         version=row["version"],
+        score=row["score"],
+        grams=tuple(row["grams"].split()),
     )
     return Refusal(row["id"], record, row["appealed_at"])
 

@@ -2,8 +2,8 @@
 
 import typer
 
-from services.moderation.commands import audit, lexicon
+from services.moderation.commands import audit, lexicon, screener
 
 app = typer.Typer()
-for topic in (lexicon, audit):
+for topic in (lexicon, audit, screener):
     app.add_typer(topic.app)

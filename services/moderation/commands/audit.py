@@ -24,6 +24,7 @@ class Layer(StrEnum):
     """Who judged, as it is typed."""
 
     LEXICON = "lexicon"
+    LEARNED = "learned"
     WECHAT = "wechat"
     OPENAI = "openai"
 
@@ -116,6 +117,8 @@ def show(refusal_id: Id) -> None:
             ("rule", refusal.rule),
             ("label", str(refusal.label)),
             ("written", refusal.evasion or "-"),
+            ("score", f"{refusal.score:.3f}" if refusal.score else "-"),
+            ("n-grams", " ".join(refusal.grams) or "-"),
             ("where", f"characters {refusal.start} to {refusal.end}"),
             ("SHA-256", refusal.text_sha256),
             ("user", refusal.user_id or "-"),

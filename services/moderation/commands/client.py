@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import grpc
-from queqiao.moderation.v1 import audit_pb2_grpc, lexicon_pb2_grpc, moderation_pb2_grpc
+from queqiao.moderation.v1 import audit_pb2_grpc, lexicon_pb2_grpc, moderation_pb2_grpc, screener_pb2_grpc
 
 from services.moderation.config import CommandSettings
 from services.runtime.channels import Peer
@@ -19,13 +19,14 @@ _TIMEOUT_S = 10.0
 
 
 class Moderation:
-    """What the moderation service offers: `moderation`, `lexicon` and `audit`."""
+    """What the moderation service offers: `moderation`, `lexicon`, `screener` and `audit`."""
 
     def __init__(self, peer: Peer) -> None:
         """Call through this peer."""
         self._peer = peer
         self.moderation = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
         self.lexicon = lexicon_pb2_grpc.LexiconServiceStub(peer.channel)
+        self.screener = screener_pb2_grpc.ScreenerServiceStub(peer.channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(peer.channel)
 
     async def call(

@@ -20,6 +20,7 @@ app.add_typer(lexicon, name="lexicon")
 lexicon.command()(lists.load)
 
 _PAGE_MAX = 1_000
+_GRAMS_SHOWN = 6
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A stored list, as `queqiao lexicon show` names it.")]
 
@@ -148,7 +149,7 @@ def restore(
 
 @lexicon.command()
 def explain(text: Annotated[str, typer.Argument(help="What to look at.")]) -> None:
-    """Say everything that the lexicon finds in a text; remote layers are not asked."""
+    """Say everything that the lexicon finds in a text, and its scores; remote layers are not asked."""
     request = lexicon_pb2.ExplainTextRequest(text=text)
     found = run(lambda moderation: moderation.call(moderation.lexicon.ExplainText, request))
     verdict = "refused" if found.refused else "referred to the remote layers" if found.referred else "accepted"
@@ -167,6 +168,23 @@ def explain(text: Annotated[str, typer.Argument(help="What to look at.")]) -> No
     ]
     if rows:
         typer.echo("\n" + table(("word", "tier", ">label", "list", "written", "characters", "as"), rows))
+    scores = [
+        (
+            str(score.label),
+            f"{score.score:.3f}",
+            _does(score),
+            " ".join(f"{gram.gram} {gram.weight:+.1f}" for gram in score.grams[:_GRAMS_SHOWN]),
+        )
+        for score in found.scores
+    ]
+    if scores:
+        typer.echo("\n" + table((">label", ">score", "so it is", "n-grams that weighed"), scores))
+
+
+def _does(score: lexicon_pb2.LearnedScore) -> str:
+    if score.block_from and score.score >= score.block_from:
+        return "refused"
+    return "referred" if score.refer_from and score.score >= score.refer_from else "accepted"
 
 
 def _add(words: list[str], template: lexicon_pb2.Entry, author: str, reason: str) -> int:

@@ -35,6 +35,11 @@ class Panel:
         """Names the policy."""
         return self._version
 
+    @property
+    def judges_input(self) -> bool:
+        """Whether a layer is on that every referred question is sent to."""
+        return bool(self._on(Direction.INPUT))
+
     def plan_input(self, request_id: str, openid: str, *, referred: bool) -> Review:
         """Whether and when the remote layers are to be asked about a question."""
         return self._review(Direction.INPUT, self._due(Direction.INPUT, request_id, openid, referred=referred))

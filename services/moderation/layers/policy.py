@@ -33,6 +33,10 @@ LABEL_OF_CATEGORY = {
 }
 
 
+# From which score of the learned layer on a text is referred, by label; measured in docs/moderation-precision.md.
+REFER_FROM = {"10001": 0.85, "20002": 0.85, "20003": 0.85, "20006": 0.85, "20008": 0.85}
+
+
 class Mode(StrEnum):
     """Whether a layer is asked in one direction, and whether the model (or the reader) waits for it."""
 
@@ -137,9 +141,27 @@ class OutputPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedPolicy:
+    """What the learned layer can be told: per label, as text, from which score on a text is referred, or refused.
+
+    An answer is referred at most: it may quote what it warns of.
+    """
+
+    input: bool = True
+    output: bool = True
+    refer: Mapping[str, float] = field(default_factory=lambda: dict(REFER_FROM))
+    block: Mapping[str, float] = field(default_factory=dict)
+
+    def judges(self, direction: Direction) -> bool:
+        """Whether texts of this direction are scored at all."""
+        return self.input if direction is Direction.INPUT else self.output
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole policy."""
 
+    learned: LearnedPolicy = field(default_factory=LearnedPolicy)
     wechat: WeChatPolicy = field(default_factory=WeChatPolicy)
     openai: OpenAIPolicy = field(default_factory=OpenAIPolicy)
     output: OutputPolicy = field(default_factory=OutputPolicy)

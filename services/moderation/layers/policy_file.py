@@ -8,7 +8,14 @@ from pathlib import Path
 import msgspec
 
 from services.moderation.domain import LABELS
-from services.moderation.layers.policy import LABEL_OF_CATEGORY, LayerPolicy, OpenAIPolicy, OutputPolicy, Policy
+from services.moderation.layers.policy import (
+    LABEL_OF_CATEGORY,
+    LayerPolicy,
+    LearnedPolicy,
+    OpenAIPolicy,
+    OutputPolicy,
+    Policy,
+)
 from services.runtime.errors import StartupError
 
 # What numbers may be, by the last part of their key.
@@ -63,6 +70,7 @@ def parse_policy(text: str) -> Policy:
         raise ValueError(str(error).replace("`$.", "`")) from None
     for name, part in (("wechat", policy.wechat), ("openai", policy.openai), ("output", policy.output)):
         _check_ranges(name, part)
+    _check_learned(policy.learned)
     _check_layer("wechat", policy.wechat)
     _check_layer("openai", policy.openai)
     _check_wechat_labels(policy.wechat.risky_labels)
@@ -92,6 +100,17 @@ def _check_layer(name: str, layer: LayerPolicy) -> None:
         f"{name}.overlap_characters",
         f"must be at most half of text_characters_max, {most}.",
     )
+
+
+def _check_learned(learned: LearnedPolicy) -> None:
+    for table, thresholds in (("refer", learned.refer), ("block", learned.block)):
+        for label, threshold in thresholds.items():
+            key = f"learned.{table}.{label}"
+            _demand(label in map(str, LABELS), key, f"is not a label; there are {', '.join(map(str, LABELS))}.")
+            _demand(0 < threshold <= 1, key, "must be above 0 and at most 1.")
+    for label, threshold in learned.block.items():
+        lower = learned.refer.get(label, 0.0)
+        _demand(threshold >= lower, f"learned.block.{label}", f"must be at least learned.refer.{label}, {lower}.")
 
 
 def _check_wechat_labels(labels: tuple[int, ...]) -> None:

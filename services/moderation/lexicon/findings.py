@@ -39,6 +39,7 @@ class Spans:
 
     def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
         in_order = sorted(spans)
+        self._spans = in_order
         self._starts = [start for start, _ in in_order]
         # How far those reach that begin up to here.
         self._reach = list(accumulate((end for _, end in in_order), max))
@@ -47,6 +48,14 @@ class Spans:
         """Whether one of them contains it whole."""
         count = bisect_right(self._starts, occurrence.start)
         return count > 0 and self._reach[count - 1] >= occurrence.end
+
+    def cut_from(self, text: str) -> str:
+        """What of the text none of them has."""
+        kept, done = [], 0
+        for start, end in self._spans:
+            kept.append(text[done : max(start, done)])
+            done = max(end, done)
+        return "".join(kept) + text[done:] if kept else text
 
 
 def distinct(occurrences: Iterable[Occurrence]) -> list[Occurrence]:

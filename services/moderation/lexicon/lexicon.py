@@ -64,6 +64,13 @@ class Lexicon:
         """Everything that a whole text contains, in the order of the text."""
         return list(self.search(text, 0, last=True).matches)
 
+    def without_allowed(self, text: str) -> str:
+        """The text without the allowed phrases in it: what is innocent in it says nothing of the rest."""
+        if not self._allowed:
+            return text
+        view = View(self._folder, text, "base", self._folder.base(text))
+        return self._innocent(view, text, last=True)[0].cut_from(text)
+
     def search(self, text: str, begin: int, *, last: bool) -> Found:
         """What a text contains from `begin` on.
 

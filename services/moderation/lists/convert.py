@@ -9,6 +9,7 @@ from queqiao.moderation.v1 import lexicon_pb2
 
 from services.moderation.domain import OTHER
 from services.moderation.errors import ListNotFoundError
+from services.moderation.learned.judging import Explanation
 from services.moderation.lexicon.entries import WITHIN_DEFAULT, Entry, Evasion, Tier
 from services.moderation.lexicon.findings import Match
 from services.moderation.lexicon.judging import Judged
@@ -221,7 +222,9 @@ def version(version: Version) -> lexicon_pb2.Version:
     )
 
 
-def explanation(text: str, judged: Judged, matches: Sequence[Match]) -> lexicon_pb2.ExplainTextResponse:
+def explanation(
+    text: str, judged: Judged, matches: Sequence[Match], scores: Sequence[Explanation]
+) -> lexicon_pb2.ExplainTextResponse:
     """What is found in a text."""
     return lexicon_pb2.ExplainTextResponse(
         refused=judged.refused is not None,
@@ -236,6 +239,16 @@ def explanation(text: str, judged: Judged, matches: Sequence[Match]) -> lexicon_
                 found=text[match.start : match.end],
             )
             for match in matches[:_HITS_MAX]
+        ],
+        scores=[
+            lexicon_pb2.LearnedScore(
+                label=score.label,
+                score=score.score,
+                refer_from=score.refer_from,
+                block_from=score.block_from,
+                grams=[lexicon_pb2.WeighedGram(gram=gram, weight=weight) for gram, weight in score.grams],
+            )
+            for score in scores
         ],
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from queqiao.moderation.v1 import lexicon_pb2, lexicon_pb2_grpc
 
 from services.moderation.errors import InvalidListError
+from services.moderation.learned.judging import LearnedLayer
 from services.moderation.lexicon.findings import Match
 from services.moderation.lexicon.judging import Judged, judge
 from services.moderation.lexicon.lexicon import Lexicon
@@ -23,8 +24,9 @@ _COMPLAINTS_BYTES_MAX = 4_000
 class LexiconServicer(lexicon_pb2_grpc.LexiconServiceServicer):
     """Answers lexicon.proto."""
 
-    def __init__(self, library: Library, store: ListStore, editor: ListEditor) -> None:
+    def __init__(self, library: Library, store: ListStore, editor: ListEditor, learned: LearnedLayer) -> None:
         """Use these."""
+        self._learned = learned
         self._library = library
         self._store = store
         self._editor = editor
@@ -91,11 +93,13 @@ class LexiconServicer(lexicon_pb2_grpc.LexiconServiceServicer):
     async def ExplainText(  # noqa: N802
         self, request: lexicon_pb2.ExplainTextRequest, context: Any
     ) -> lexicon_pb2.ExplainTextResponse:
-        """Everything that is found in a text."""
+        """Everything that is found in a text, and what the learned layer says of it."""
         text = convert.text(request)
         # A long text full of words takes longer than other requests may wait.
-        judged, matches = await asyncio.to_thread(_look, self._library.current, text)
-        return convert.explanation(text, judged, matches)
+        lexicon = self._library.current
+        judged, matches = await asyncio.to_thread(_look, lexicon, text)
+        scores = await asyncio.to_thread(self._learned.explain, lexicon, text)
+        return convert.explanation(text, judged, matches, scores)
 
 
 def _look(lexicon: Lexicon, text: str) -> tuple[Judged, list[Match]]:

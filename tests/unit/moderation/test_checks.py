@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 
 from services.moderation.checks import Checks, Window
 from services.moderation.domain import Action, Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject, Verdict
+from services.moderation.layers.policy import LearnedPolicy
+from services.moderation.learned.features import Featurizer
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.model import SHIPPED, Screener, read_weights
 from services.moderation.lexicon.entries import Entry, Tier
 from services.moderation.lexicon.lexicon import Lexicon
 
@@ -33,6 +37,7 @@ class ScriptedPanel:
     refusal: tuple[Layer, Opinion] | None = None
     opinions: Sequence[tuple[Layer, Opinion]] = ()
     version: str = "policy-1"
+    judges_input: bool = True
     asked: list[tuple[str, bool]] = field(default_factory=list)
 
     def plan_input(self, request_id: str, openid: str, *, referred: bool) -> Review:
@@ -69,9 +74,17 @@ class Notes:
         yield
 
 
-def checks(panel: ScriptedPanel | None = None) -> tuple[Checks, Notes]:
+@dataclass
+class OneScreener:
+    """The port `Screeners`."""
+
+    current: Screener | None = None
+
+
+def checks(panel: ScriptedPanel | None = None, learned: LearnedLayer | None = None) -> tuple[Checks, Notes]:
     notes = Notes()
-    return Checks(OneLexicon(), panel or ScriptedPanel(), notes, notes), notes
+    learned = learned or LearnedLayer(OneScreener(), LearnedPolicy())
+    return Checks(OneLexicon(), learned, panel or ScriptedPanel(), notes, notes), notes
 
 
 def question(text: str) -> Subject:
@@ -99,7 +112,7 @@ async def test_the_panel_decides_who_is_asked_and_is_told_what_the_lexicon_refer
     assert (await judging.check_input(question("今天天气怎么样"))).review is Review.BESIDE
     assert notes.noted == []
     check = await judging.check_input(question("存疑词是什么"))
-    assert (check.verdict.refused, check.review, check.version) == (False, Review.BEFORE, "lists-1.policy-1")
+    assert (check.verdict.refused, check.review, check.version) == (False, Review.BEFORE, "lists-1.none.policy-1")
     assert [finding.action for finding in notes.noted] == [Action.REFERRED]
 
 
@@ -164,3 +177,65 @@ async def test_moderating_puts_all_layers_together_the_first_that_refuses_gives_
     assert moderated.categories == {"illicit": (True, 1.0), "sexual": (True, 0.9), "violence": (False, 0.1)}
     assert {finding.layer for finding in notes.noted} == {Layer.LEXICON, Layer.OPENAI}
     assert (await judging.moderate(question("平安"))).verdict.layer is Layer.OPENAI
+
+
+OFFER = "宝妈在家就能做的手机兼职，每天结算，不收押金，想了解的私聊我加微信"
+
+
+def shipped(**policy: dict[str, float]) -> LearnedLayer:
+    screener = Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
+    return LearnedLayer(OneScreener(screener), LearnedPolicy(**policy))  # type: ignore[arg-type]  # two tables
+
+
+async def test_an_offer_that_no_list_knows_is_referred_with_its_score_and_why() -> None:
+    panel = ScriptedPanel()
+    judging, notes = checks(panel, shipped())
+    check = await judging.check_input(question(OFFER))
+    assert (check.verdict.refused, check.review) == (False, Review.BEFORE)
+    (finding,) = notes.noted
+    assert (finding.action, finding.layer, finding.label) == (Action.REFERRED, Layer.LEARNED, 20008)
+    assert finding.score > 0.85
+    assert finding.grams
+    assert all(len(gram) in (2, 3) for gram in finding.grams)
+    await judging.review(question(OFFER))
+    assert panel.asked == [(OFFER, True)]
+
+
+async def test_a_question_is_refused_only_where_the_policy_says_from_which_score() -> None:
+    judging, _ = checks(learned=shipped(block={"20008": 0.9}))
+    check = await judging.check_input(question(OFFER))
+    assert check.verdict == Verdict(refused=True, layer=Layer.LEARNED, label=20008)
+    assert check.review is Review.NONE
+    asked = await judging.check_input(question("宝妈想找一份在家能做的兼职，怎么分辨是不是骗局？"))
+    assert not asked.verdict.refused
+
+
+async def test_an_answer_is_referred_at_the_end_of_a_sentence_and_never_refused_by_a_score() -> None:
+    judging, notes = checks(learned=shipped(block={"20008": 0.5}))
+    (unfinished,) = judging.screen([window(OFFER)])
+    (finished,) = judging.screen([window(OFFER + "。")])
+    assert (unfinished.referred, finished.referred) == (False, True)
+    assert not finished.verdict.refused
+    assert [finding.action for finding in notes.noted] == [Action.REFERRED]
+
+
+async def test_scores_are_told_by_category() -> None:
+    judging, _ = checks(learned=shipped())
+    moderated = await judging.moderate(question(OFFER))
+    assert not moderated.verdict.refused
+    flagged, score = moderated.categories["fraud"]
+    assert not flagged
+    assert score > 0.85
+
+
+async def test_an_allowed_phrase_says_nothing_of_a_text() -> None:
+    learned = shipped()
+    allowing = Lexicon([Entry(phrase, tier=Tier.ALLOW) for phrase in OFFER.split("，")])
+    assert learned.judge(LEXICON, OFFER, Direction.INPUT) is not None
+    assert learned.judge(allowing, f"请问：{OFFER}", Direction.INPUT) is None
+
+
+async def test_the_weights_are_part_of_the_version() -> None:
+    judging, _ = checks(learned=shipped())
+    version = (await judging.check_input(question("你好"))).version
+    assert version == f"lists-1.{read_weights(SHIPPED.read_bytes()).version}.policy-1"

@@ -26,31 +26,31 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from queqiao.moderation.v1 import moderation_pb2 as queqiao_dot_moderation_dot_v1_dot_moderation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!queqiao/moderation/v1/audit.proto\x12\x15queqiao.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&queqiao/moderation/v1/moderation.proto\"\xfb\x02\n\x13ListRefusalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05layer\x18\x05 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\x33\n\tdirection\x18\x06 \x01(\x0e\x32 .queqiao.moderation.v1.Direction\x12-\n\x06\x61\x63tion\x18\x07 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Action\x12\r\n\x05label\x18\x08 \x01(\x05\x12\x0f\n\x07user_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x0c\n\x04rule\x18\x0c \x01(\t\"a\n\x14ListRefusalsResponse\x12\x30\n\x08refusals\x18\x01 \x03(\x0b\x32\x1e.queqiao.moderation.v1.Refusal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb7\x03\n\x07Refusal\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Action\x12\x33\n\tdirection\x18\x04 \x01(\x0e\x32 .queqiao.moderation.v1.Direction\x12+\n\x05layer\x18\x05 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\r\n\x05label\x18\x07 \x01(\x05\x12\x0f\n\x07\x65vasion\x18\x08 \x01(\t\x12\r\n\x05start\x18\t \x01(\x05\x12\x0b\n\x03\x65nd\x18\n \x01(\x05\x12\x13\n\x0btext_sha256\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x10\n\x08trace_id\x18\r \x01(\t\x12\x0f\n\x07user_id\x18\x0e \x01(\t\x12\x0f\n\x07version\x18\x0f \x01(\t\x12/\n\x0b\x61ppeal_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x11GetRefusalRequest\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\"S\n\x12GetRefusalResponse\x12/\n\x07refusal\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Refusal\x12\x0c\n\x04text\x18\x02 \x01(\t\"X\n\x12GrantAppealRequest\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\x12\x0e\n\x06phrase\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"-\n\x13GrantAppealResponse\x12\x16\n\x0estored_version\x18\x01 \x01(\x03*Q\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44IRECTION_INPUT\x10\x01\x12\x14\n\x10\x44IRECTION_OUTPUT\x10\x02*\\\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_REFUSED\x10\x01\x12\x13\n\x0f\x41\x43TION_REFERRED\x10\x02\x12\x11\n\rACTION_LOGGED\x10\x03\x32\xc0\x02\n\x0c\x41uditService\x12g\n\x0cListRefusals\x12*.queqiao.moderation.v1.ListRefusalsRequest\x1a+.queqiao.moderation.v1.ListRefusalsResponse\x12\x61\n\nGetRefusal\x12(.queqiao.moderation.v1.GetRefusalRequest\x1a).queqiao.moderation.v1.GetRefusalResponse\x12\x64\n\x0bGrantAppeal\x12).queqiao.moderation.v1.GrantAppealRequest\x1a*.queqiao.moderation.v1.GrantAppealResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!queqiao/moderation/v1/audit.proto\x12\x15queqiao.moderation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&queqiao/moderation/v1/moderation.proto\"\xfb\x02\n\x13ListRefusalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05layer\x18\x05 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\x33\n\tdirection\x18\x06 \x01(\x0e\x32 .queqiao.moderation.v1.Direction\x12-\n\x06\x61\x63tion\x18\x07 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Action\x12\r\n\x05label\x18\x08 \x01(\x05\x12\x0f\n\x07user_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x0c\n\x04rule\x18\x0c \x01(\t\"a\n\x14ListRefusalsResponse\x12\x30\n\x08refusals\x18\x01 \x03(\x0b\x32\x1e.queqiao.moderation.v1.Refusal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x03\n\x07Refusal\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Action\x12\x33\n\tdirection\x18\x04 \x01(\x0e\x32 .queqiao.moderation.v1.Direction\x12+\n\x05layer\x18\x05 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\r\n\x05label\x18\x07 \x01(\x05\x12\x0f\n\x07\x65vasion\x18\x08 \x01(\t\x12\r\n\x05start\x18\t \x01(\x05\x12\x0b\n\x03\x65nd\x18\n \x01(\x05\x12\x13\n\x0btext_sha256\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x10\n\x08trace_id\x18\r \x01(\t\x12\x0f\n\x07user_id\x18\x0e \x01(\t\x12\x0f\n\x07version\x18\x0f \x01(\t\x12/\n\x0b\x61ppeal_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05score\x18\x11 \x01(\x01\x12\r\n\x05grams\x18\x12 \x03(\t\"\'\n\x11GetRefusalRequest\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\"S\n\x12GetRefusalResponse\x12/\n\x07refusal\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Refusal\x12\x0c\n\x04text\x18\x02 \x01(\t\"X\n\x12GrantAppealRequest\x12\x12\n\nrefusal_id\x18\x01 \x01(\t\x12\x0e\n\x06phrase\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"-\n\x13GrantAppealResponse\x12\x16\n\x0estored_version\x18\x01 \x01(\x03*Q\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44IRECTION_INPUT\x10\x01\x12\x14\n\x10\x44IRECTION_OUTPUT\x10\x02*\\\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_REFUSED\x10\x01\x12\x13\n\x0f\x41\x43TION_REFERRED\x10\x02\x12\x11\n\rACTION_LOGGED\x10\x03\x32\xc0\x02\n\x0c\x41uditService\x12g\n\x0cListRefusals\x12*.queqiao.moderation.v1.ListRefusalsRequest\x1a+.queqiao.moderation.v1.ListRefusalsResponse\x12\x61\n\nGetRefusal\x12(.queqiao.moderation.v1.GetRefusalRequest\x1a).queqiao.moderation.v1.GetRefusalResponse\x12\x64\n\x0bGrantAppeal\x12).queqiao.moderation.v1.GrantAppealRequest\x1a*.queqiao.moderation.v1.GrantAppealResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'queqiao.moderation.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DIRECTION']._serialized_start=1319
-  _globals['_DIRECTION']._serialized_end=1400
-  _globals['_ACTION']._serialized_start=1402
-  _globals['_ACTION']._serialized_end=1494
+  _globals['_DIRECTION']._serialized_start=1349
+  _globals['_DIRECTION']._serialized_end=1430
+  _globals['_ACTION']._serialized_start=1432
+  _globals['_ACTION']._serialized_end=1524
   _globals['_LISTREFUSALSREQUEST']._serialized_start=134
   _globals['_LISTREFUSALSREQUEST']._serialized_end=513
   _globals['_LISTREFUSALSRESPONSE']._serialized_start=515
   _globals['_LISTREFUSALSRESPONSE']._serialized_end=612
   _globals['_REFUSAL']._serialized_start=615
-  _globals['_REFUSAL']._serialized_end=1054
-  _globals['_GETREFUSALREQUEST']._serialized_start=1056
-  _globals['_GETREFUSALREQUEST']._serialized_end=1095
-  _globals['_GETREFUSALRESPONSE']._serialized_start=1097
-  _globals['_GETREFUSALRESPONSE']._serialized_end=1180
-  _globals['_GRANTAPPEALREQUEST']._serialized_start=1182
-  _globals['_GRANTAPPEALREQUEST']._serialized_end=1270
-  _globals['_GRANTAPPEALRESPONSE']._serialized_start=1272
-  _globals['_GRANTAPPEALRESPONSE']._serialized_end=1317
-  _globals['_AUDITSERVICE']._serialized_start=1497
-  _globals['_AUDITSERVICE']._serialized_end=1817
+  _globals['_REFUSAL']._serialized_end=1084
+  _globals['_GETREFUSALREQUEST']._serialized_start=1086
+  _globals['_GETREFUSALREQUEST']._serialized_end=1125
+  _globals['_GETREFUSALRESPONSE']._serialized_start=1127
+  _globals['_GETREFUSALRESPONSE']._serialized_end=1210
+  _globals['_GRANTAPPEALREQUEST']._serialized_start=1212
+  _globals['_GRANTAPPEALREQUEST']._serialized_end=1300
+  _globals['_GRANTAPPEALRESPONSE']._serialized_start=1302
+  _globals['_GRANTAPPEALRESPONSE']._serialized_end=1347
+  _globals['_AUDITSERVICE']._serialized_start=1527
+  _globals['_AUDITSERVICE']._serialized_end=1847
 # @@protoc_insertion_point(module_scope)

@@ -193,6 +193,8 @@ class Refusal(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     APPEAL_TIME_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    GRAMS_FIELD_NUMBER: _builtins.int
     refusal_id: _builtins.str
     """Its id."""
     action: Global___Action.ValueType
@@ -202,11 +204,11 @@ class Refusal(_message.Message):
     layer: _moderation_pb2.Layer.ValueType
     """Which layer judged."""
     rule: _builtins.str
-    """The entry, or the remote layer's own rule, such as "keyword", "violence/graphic"."""
+    """The entry, or the remote layer's own rule, such as "keyword", "violence/graphic"; of the learned layer "score"."""
     label: _builtins.int
     """The WeChat label code of the category."""
     evasion: _builtins.str
-    """How it was written: "plain", or the evasion that was seen through; empty for a remote layer."""
+    """How it was written: "plain", or the evasion that was seen through; empty for any layer but the lexicon."""
     start: _builtins.int
     """Where it begins in the text that was judged, in characters; 0 for a remote layer."""
     end: _builtins.int
@@ -220,7 +222,9 @@ class Refusal(_message.Message):
     user_id: _builtins.str
     """The user; empty when it was not told."""
     version: _builtins.str
-    """The lexicon's version."""
+    """The lexicon's version; of the learned layer the weights'."""
+    score: _builtins.float
+    """How sure the learned layer was, 0 to 1; 0 for another layer."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was found."""
@@ -228,6 +232,10 @@ class Refusal(_message.Message):
     @_builtins.property
     def appeal_time(self) -> _timestamp_pb2.Timestamp:
         """When an appeal was granted; absent when none was."""
+
+    @_builtins.property
+    def grams(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The n-grams that weighed most for that score, the heaviest first, at most 12; empty for another layer."""
 
     def __init__(
         self,
@@ -248,10 +256,12 @@ class Refusal(_message.Message):
         user_id: _builtins.str = ...,
         version: _builtins.str = ...,
         appeal_time: _timestamp_pb2.Timestamp | None = ...,
+        score: _builtins.float = ...,
+        grams: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appeal_time", b"appeal_time", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "appeal_time", b"appeal_time", "create_time", b"create_time", "direction", b"direction", "end", b"end", "evasion", b"evasion", "label", b"label", "layer", b"layer", "refusal_id", b"refusal_id", "request_id", b"request_id", "rule", b"rule", "start", b"start", "text_sha256", b"text_sha256", "trace_id", b"trace_id", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "appeal_time", b"appeal_time", "create_time", b"create_time", "direction", b"direction", "end", b"end", "evasion", b"evasion", "grams", b"grams", "label", b"label", "layer", b"layer", "refusal_id", b"refusal_id", "request_id", b"request_id", "rule", b"rule", "score", b"score", "start", b"start", "text_sha256", b"text_sha256", "trace_id", b"trace_id", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -822,13 +822,18 @@ class ExplainTextResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     REFERRED_FIELD_NUMBER: _builtins.int
     HITS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     refused: _builtins.bool
-    """True when the text is refused."""
+    """True when the lexicon refuses the text."""
     referred: _builtins.bool
-    """True when it is referred to the remote layers."""
+    """True when the lexicon refers it to the remote layers."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hit]:
         """Everything that was found, in the order of the text; at most 100."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___LearnedScore]:
+        """What the learned layer says of the text, a score a label, the highest first; empty while it has no weights."""
 
     def __init__(
         self,
@@ -836,14 +841,81 @@ class ExplainTextResponse(_message.Message):
         refused: _builtins.bool = ...,
         referred: _builtins.bool = ...,
         hits: _abc.Iterable[Global___Hit] | None = ...,
+        scores: _abc.Iterable[Global___LearnedScore] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "referred", b"referred", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "referred", b"referred", "refused", b"refused", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainTextResponse: _TypeAlias = ExplainTextResponse  # noqa: Y015
+
+@_typing.final
+class LearnedScore(_message.Message):
+    """How sure the learned layer is that a text is of a label, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    REFER_FROM_FIELD_NUMBER: _builtins.int
+    BLOCK_FROM_FIELD_NUMBER: _builtins.int
+    GRAMS_FIELD_NUMBER: _builtins.int
+    label: _builtins.int
+    """The WeChat label code."""
+    score: _builtins.float
+    """How sure it is, 0 to 1."""
+    refer_from: _builtins.float
+    """From which score on the policy refers a text of this label; 0 when it never does."""
+    block_from: _builtins.float
+    """From which score on the policy refuses a question of this label; 0 when it never does."""
+    @_builtins.property
+    def grams(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeighedGram]:
+        """The n-grams that weigh most, the heaviest first; at most 12."""
+
+    def __init__(
+        self,
+        *,
+        label: _builtins.int = ...,
+        score: _builtins.float = ...,
+        refer_from: _builtins.float = ...,
+        block_from: _builtins.float = ...,
+        grams: _abc.Iterable[Global___WeighedGram] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_from", b"block_from", "grams", b"grams", "label", b"label", "refer_from", b"refer_from", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearnedScore: _TypeAlias = LearnedScore  # noqa: Y015
+
+@_typing.final
+class WeighedGram(_message.Message):
+    """An n-gram of the text as the model reads it, and what it adds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRAM_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    gram: _builtins.str
+    """Two or three characters, folded: simplified, in lower case, every number as 0."""
+    weight: _builtins.float
+    """What it adds to the logarithm of the odds."""
+    def __init__(
+        self,
+        *,
+        gram: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gram", b"gram", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeighedGram: _TypeAlias = WeighedGram  # noqa: Y015
 
 @_typing.final
 class Hit(_message.Message):

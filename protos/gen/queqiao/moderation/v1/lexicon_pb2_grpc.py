@@ -166,7 +166,8 @@ class LexiconServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainText(self, request, context):
-        """Says everything that the lexicon in force finds in a text, for whoever wonders about a refusal.
+        """Says everything that the lexicon in force finds in a text, and what the learned layer says of it, for whoever wonders
+        about a refusal.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """

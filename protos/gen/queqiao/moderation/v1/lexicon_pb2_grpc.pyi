@@ -77,7 +77,8 @@ class LexiconServiceStub:
     Errors: NOT_FOUND with VERSION_NOT_FOUND; UNAVAILABLE with SERVICE_UNAVAILABLE.
     """
     ExplainText: _grpc.UnaryUnaryMultiCallable[_lexicon_pb2.ExplainTextRequest, _lexicon_pb2.ExplainTextResponse]
-    """Says everything that the lexicon in force finds in a text, for whoever wonders about a refusal.
+    """Says everything that the lexicon in force finds in a text, and what the learned layer says of it, for whoever wonders
+    about a refusal.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -131,7 +132,8 @@ class LexiconServiceAsyncStub(LexiconServiceStub):
     Errors: NOT_FOUND with VERSION_NOT_FOUND; UNAVAILABLE with SERVICE_UNAVAILABLE.
     """
     ExplainText: _aio.UnaryUnaryMultiCallable[_lexicon_pb2.ExplainTextRequest, _lexicon_pb2.ExplainTextResponse]  # type: ignore[assignment]
-    """Says everything that the lexicon in force finds in a text, for whoever wonders about a refusal.
+    """Says everything that the lexicon in force finds in a text, and what the learned layer says of it, for whoever wonders
+    about a refusal.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -236,7 +238,8 @@ class LexiconServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lexicon_pb2.ExplainTextRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lexicon_pb2.ExplainTextResponse, _abc.Awaitable[_lexicon_pb2.ExplainTextResponse]]:
-        """Says everything that the lexicon in force finds in a text, for whoever wonders about a refusal.
+        """Says everything that the lexicon in force finds in a text, and what the learned layer says of it, for whoever wonders
+        about a refusal.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """

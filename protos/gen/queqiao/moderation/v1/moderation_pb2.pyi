@@ -61,9 +61,11 @@ class _LayerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Layer.ValueType
     """WeChat's content security API."""
     LAYER_OPENAI: _Layer.ValueType  # 3
     """OpenAI's moderation API."""
+    LAYER_LEARNED: _Layer.ValueType  # 4
+    """The service's own learned weights, which score texts that no list knows."""
 
 class Layer(_Layer, metaclass=_LayerEnumTypeWrapper):
-    """A layer of moderation, in the order in which they are asked."""
+    """A layer of moderation. They are asked in the order lexicon, learned, WeChat, OpenAI."""
 
 LAYER_UNSPECIFIED: Layer.ValueType  # 0
 """None."""
@@ -73,6 +75,8 @@ LAYER_WECHAT: Layer.ValueType  # 2
 """WeChat's content security API."""
 LAYER_OPENAI: Layer.ValueType  # 3
 """OpenAI's moderation API."""
+LAYER_LEARNED: Layer.ValueType  # 4
+"""The service's own learned weights, which score texts that no list knows."""
 Global___Layer: _TypeAlias = Layer  # noqa: Y015
 
 @_typing.final
@@ -124,10 +128,10 @@ class CheckInputResponse(_message.Message):
     review: Global___Review.ValueType
     """Whether ReviewInput is to be called for this text, and when."""
     version: _builtins.str
-    """Names the word lists and the policy by which was judged: what was allowed under one may not be under another."""
+    """Names the word lists, the weights and the policy by which was judged: what was allowed under one may not be under another."""
     @_builtins.property
     def verdict(self) -> Global___Verdict:
-        """The lexicon's judgement."""
+        """The judgement of the local layers."""
 
     @_builtins.property
     def output(self) -> Global___OutputPlan:
@@ -378,7 +382,7 @@ class WindowResult(_message.Message):
     released_characters: _builtins.int
     """How many characters (Unicode code points) from the start of the window may be sent to the user now."""
     referred: _builtins.bool
-    """True when what is released contains what the lexicon refers to the remote layers."""
+    """True when what is released contains what the local layers refer to the remote ones."""
     @_builtins.property
     def verdict(self) -> Global___Verdict:
         """The judgement; when it refuses, nothing after released_characters may ever be sent."""

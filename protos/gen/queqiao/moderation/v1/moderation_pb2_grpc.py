@@ -28,8 +28,8 @@ if _version_not_supported:
 class ModerationServiceStub:
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
@@ -71,15 +71,15 @@ class ModerationServiceStub:
 class ModerationServiceServicer:
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
     """
 
     def CheckInput(self, request, context):
-        """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
+        """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """
@@ -99,7 +99,7 @@ class ModerationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ScreenOutput(self, request_iterator, context):
-        """Judges windows of answers by the lexicon while they are being written.
+        """Judges windows of answers by the local layers while they are being written; the learned layer refers, at most.
 
         A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
         response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -123,7 +123,7 @@ class ModerationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Moderate(self, request, context):
-        """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+        """Judges texts by the local layers and by every remote layer that is switched on, and says what was found by category.
 
         Errors: as ReviewInput.
         """
@@ -170,8 +170,8 @@ def add_ModerationServiceServicer_to_server(servicer, server):
 class ModerationService:
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".

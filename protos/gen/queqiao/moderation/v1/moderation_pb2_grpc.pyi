@@ -29,8 +29,8 @@ GRPC_VERSION: str
 class ModerationServiceStub:
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
@@ -41,7 +41,7 @@ class ModerationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModerationServiceAsyncStub: ...
     CheckInput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.CheckInputRequest, _moderation_pb2.CheckInputResponse]
-    """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
+    """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -53,7 +53,7 @@ class ModerationServiceStub:
     the policy is to refuse what it cannot judge.
     """
     ScreenOutput: _grpc.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]
-    """Judges windows of answers by the lexicon while they are being written.
+    """Judges windows of answers by the local layers while they are being written; the learned layer refers, at most.
 
     A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
     response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -69,7 +69,7 @@ class ModerationServiceStub:
     Errors: as ReviewInput.
     """
     Moderate: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ModerateRequest, _moderation_pb2.ModerateResponse]
-    """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+    """Judges texts by the local layers and by every remote layer that is switched on, and says what was found by category.
 
     Errors: as ReviewInput.
     """
@@ -78,8 +78,8 @@ class ModerationServiceStub:
 class ModerationServiceAsyncStub(ModerationServiceStub):
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
@@ -87,7 +87,7 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckInput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.CheckInputRequest, _moderation_pb2.CheckInputResponse]  # type: ignore[assignment]
-    """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
+    """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -99,7 +99,7 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     the policy is to refuse what it cannot judge.
     """
     ScreenOutput: _aio.StreamStreamMultiCallable[_moderation_pb2.ScreenOutputRequest, _moderation_pb2.ScreenOutputResponse]  # type: ignore[assignment]
-    """Judges windows of answers by the lexicon while they are being written.
+    """Judges windows of answers by the local layers while they are being written; the learned layer refers, at most.
 
     A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
     response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -115,7 +115,7 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     Errors: as ReviewInput.
     """
     Moderate: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ModerateRequest, _moderation_pb2.ModerateResponse]  # type: ignore[assignment]
-    """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+    """Judges texts by the local layers and by every remote layer that is switched on, and says what was found by category.
 
     Errors: as ReviewInput.
     """
@@ -123,8 +123,8 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
 class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Judges text in both directions. A refusal is an answer, not an error.
 
-    Three layers judge, in this order: the lexicon, which is local and takes microseconds, WeChat's content security
-    and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
+    Four layers judge, in this order: the lexicon and the learned layer, which are local and take microseconds, WeChat's
+    content security and OpenAI's moderation, which are remote and take tenths of a second. Which remote layers are asked about which
     text, when, and what happens while one is down, is the owner's policy.
 
     Every error is a google.rpc.Status with exactly one google.rpc.ErrorInfo whose domain is "queqiao".
@@ -136,7 +136,7 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _moderation_pb2.CheckInputRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_moderation_pb2.CheckInputResponse, _abc.Awaitable[_moderation_pb2.CheckInputResponse]]:
-        """Judges a text that a user wrote by the lexicon, and says what is to be asked of the remote layers.
+        """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """
@@ -160,7 +160,7 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_moderation_pb2.ScreenOutputRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_moderation_pb2.ScreenOutputResponse], _abc.AsyncIterator[_moderation_pb2.ScreenOutputResponse]]:
-        """Judges windows of answers by the lexicon while they are being written.
+        """Judges windows of answers by the local layers while they are being written; the learned layer refers, at most.
 
         A caller keeps one call open and sends the windows of all its answers over it; each request is answered by one
         response, in order. The service keeps no state between requests: a caller sends the part of each answer that
@@ -188,7 +188,7 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _moderation_pb2.ModerateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_moderation_pb2.ModerateResponse, _abc.Awaitable[_moderation_pb2.ModerateResponse]]:
-        """Judges texts by the lexicon and by every remote layer that is switched on, and says what was found by category.
+        """Judges texts by the local layers and by every remote layer that is switched on, and says what was found by category.
 
         Errors: as ReviewInput.
         """

@@ -1,0 +1,70 @@
+"""What weights are worth: how many innocent texts they flag, and how many harmful ones they find. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from services.moderation.learned.model import Screener
+from services.moderation.learned.samples import Sample
+
+THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
+_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`hits` of `of`; its text has the 95 % interval (Wilson, 1927)."""
+
+    hits: int
+    of: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """From where to where the true share is, 95 times of 100."""
+        if not self.of:
+            return 0.0, 1.0
+        share, n = self.hits / self.of, self.of
+        middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+        half = _Z / (1 + _Z**2 / n) * sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.hits / (self.of or 1):.1%} ({low:.1%} to {high:.1%}) of {self.of:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Threshold → what share of each label's texts has a score of any label above it; label 0 is innocent."""
+
+    flagged: Mapping[float, Mapping[int, Share]]
+
+
+def measured(screener: Screener, samples: Sequence[Sample]) -> Figures:
+    """Score every sample."""
+    highest: dict[int, list[float]] = {}
+    for sample in samples:
+        best = max((score.probability for score in screener.scores(sample.text)), default=0.0)
+        highest.setdefault(sample.label, []).append(best)
+    return Figures(
+        {
+            threshold: {
+                label: Share(sum(score >= threshold for score in scores), len(scores))
+                for label, scores in sorted(highest.items())
+            }
+            for threshold in THRESHOLDS
+        }
+    )
+
+
+def render(figures: Mapping[str, Figures]) -> str:
+    """A table of it, one block a name."""
+    lines = []
+    for name, each in figures.items():
+        for threshold, shares in each.flagged.items():
+            lines.append(f"{name}, flagged at {threshold:g}")
+            lines += [f"  {label or 'innocent'!s:10} {share}" for label, share in shares.items()]
+            harmful = [share for label, share in shares.items() if label]
+            every = Share(sum(share.hits for share in harmful), sum(share.of for share in harmful))
+            lines.append(f"  {'harmful':10} {every}")
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""What the model sees of a text: which hashed n-grams of characters stand in it. Pure.
+
+The lexicon's folds have undone disguises before: width, traditional characters, what stands between characters, emoji
+that are read as characters, split characters, repeats. So a text in disguise has nearly the features of the plain one.
+"""
+
+from collections.abc import Iterator
+from re import compile as pattern
+
+import numpy as np
+from ahocorasick_rs import AhoCorasick
+from numpy.typing import NDArray
+
+from services.moderation.lexicon.folding import Folder, collapsed
+from services.moderation.lexicon.spelling import shipped_speller
+from services.moderation.lexicon.tables import Tables
+
+# n-grams of two and three characters: single ones are in everything, and longer ones are learned by heart.
+GRAM_CHARACTERS_MAX = 3
+
+# Stand for the beginning and the end of a text, which no view contains.
+_BEGIN, _END = "\x02", "\x03"
+
+# Letters or digits between Chinese characters, and what they leave when a text is full of them.
+_INSERTED = pattern(r"(?<=[\u3400-\u9fff])[0-9a-z]{1,6}(?=[\u3400-\u9fff])")
+_LETTER_OR_DIGIT = pattern(r"[0-9a-z]")
+_DIGITS = pattern(r"[0-9]+")
+
+# Of so many Chinese characters one is followed by an insertion, or they are no disguise.
+_INSERTED_EVERY = 2
+
+# Multipliers of Knuth and of murmur's last step: any odd numbers that mix well would do, but must never change.
+_MULTIPLIER = np.uint32(0x9E3779B1)
+_LAST = np.uint32(0x85EBCA6B)
+_SHIFT = np.uint32(15)
+
+
+class Featurizer:
+    """Makes views, and the features of views."""
+
+    def __init__(self, folder: Folder, tables: Tables) -> None:
+        """Fold by this folder; join what these tables split."""
+        self._folder = folder
+        self._whole = {way: character for character, ways in tables.splits.items() for way in ways if len(way) > 1}
+        self._ways = sorted(self._whole)
+        self._joined = AhoCorasick(self._ways)
+
+    @classmethod
+    def shipped(cls) -> "Featurizer":
+        """By the tables that ship."""
+        return cls(shipped_speller().folder, Tables.read())
+
+    def view(self, text: str) -> str:
+        """A text as the model reads it: folded, joined, every number "0", and every run of one character once."""
+        seen = self._folder.pictured(text) if self._folder.has_emoji(text) else self._folder.base(text)
+        if _LETTER_OR_DIGIT.search(seen):
+            seen = _DIGITS.sub("0", self._without_insertions(seen))
+        seen = collapsed(seen)
+        hits = self._joined.find_matches_as_indexes(seen)
+        return collapsed("".join(self._pieces(seen, hits))) if hits else seen
+
+    def _pieces(self, seen: str, hits: list[tuple[int, int, int]]) -> Iterator[str]:
+        done = 0
+        for way, start, end in hits:
+            yield seen[done:start]
+            yield self._whole[self._ways[way]]
+            done = end
+        yield seen[done:]
+
+    @staticmethod
+    def _without_insertions(seen: str) -> str:
+        bare, count = _INSERTED.subn("", seen)
+        return bare if count * _INSERTED_EVERY >= len(bare) - count else seen
+
+
+def grams(view: str, bits: int) -> dict[str, int]:
+    """The n-grams of a view, and the feature of each."""
+    marked = f"{_BEGIN}{view}{_END}"
+    named = [marked[at : at + n] for n in range(2, GRAM_CHARACTERS_MAX + 1) for at in range(len(marked) - n + 1)]
+    return dict(zip(named, features(view, bits).tolist(), strict=True))
+
+
+def features(view: str, bits: int) -> NDArray[np.uint32]:
+    """The features of a view or a part of it, numbers below 2 ** bits: one an n-gram, pairs first, in their order."""
+    marked = f"{_BEGIN}{view}{_END}".encode("utf-32-le", errors="surrogatepass")
+    codes = np.frombuffer(marked, dtype=np.uint32)
+    hashed = codes * _MULTIPLIER
+    parts = []
+    for n in range(1, min(GRAM_CHARACTERS_MAX, len(codes))):
+        hashed = ((hashed[:-1] ^ (hashed[:-1] >> _SHIFT)) + codes[n:]) * _MULTIPLIER
+        parts.append(hashed)
+    every = np.concatenate(parts)
+    mixed: NDArray[np.uint32] = ((every ^ (every >> _SHIFT)) * _LAST) >> np.uint32(32 - bits)
+    return mixed

@@ -1,0 +1,192 @@
+"""The linear model: a weight for each feature and label, and what their sum means. Pure."""
+
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.moderation.domain import LABELS
+from services.moderation.errors import InvalidWeightsError
+from services.moderation.learned.features import Featurizer, features, grams
+
+# The weights that ship.
+SHIPPED = Path(__file__).parent / "shipped" / "screener.weights"
+
+BYTES_MAX = 2_000_000
+_MAGIC = b"queqiao screener 1\n"
+_SHA256_BYTES = 32
+_VERSION_DIGITS = 12
+_BITS = (10, 20)
+
+# A long text is judged part by part: what is harmful in it is not thinned by what stands around it.
+PART_CHARACTERS = 200
+_OVERLAP_CHARACTERS = 50
+
+_GRAMS_EXPLAINED = 12
+
+# A text of fewer features is not sure of anything: it weighs as if it had so many.
+_FEATURES_MIN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a model knows.
+
+    Attributes:
+        labels: WeChat's label codes, one a column.
+        matrix: int8, of shape (2 ** bits, labels).
+        gains: Per label: what a sum of weights, each counted as `feature_value` says, is multiplied by …
+        offsets: … and what is added, to make the logarithm of the odds that the text is of this label.
+        about: What it was trained on, for whoever asks.
+        version: Names the weights: the same for the same content.
+    """
+
+    labels: tuple[int, ...]
+    matrix: NDArray[np.int8] = field(repr=False)
+    gains: tuple[float, ...]
+    offsets: tuple[float, ...]
+    about: str
+    version: str = ""
+
+    @property
+    def bits(self) -> int:
+        """The binary logarithm of the number of features."""
+        return int(self.matrix.shape[0]).bit_length() - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How sure the model is, 0 to 1, that a text is of a label; `start` to `end` is the part of its view."""
+
+    label: int
+    probability: float
+    start: int
+    end: int
+
+
+class Screener:
+    """Scores texts by weights."""
+
+    def __init__(self, weights: Weights, featurizer: Featurizer) -> None:
+        """Use these."""
+        self.weights = weights
+        self.version = weights.version
+        self._featurizer = featurizer
+        self._gains = np.array(weights.gains)
+        self._offsets = np.array(weights.offsets)
+
+    def scores(self, text: str) -> Sequence[Score]:
+        """For each label the score of the part of the text that has the highest; none for a text without characters."""
+        view = self._featurizer.view(text)
+        if not view:
+            return ()
+        spans = _spans(len(view))
+        odds = [self._odds(view[start:end]) for start, end in spans]
+        # Each further part is one more chance to be mistaken.
+        parts = math.log(len(spans))
+        scores = []
+        for column, label in enumerate(self.weights.labels):
+            part = max(range(len(spans)), key=lambda number: odds[number][column])
+            scores.append(Score(label, _probability(odds[part][column] - parts), *spans[part]))
+        return scores
+
+    def explain(self, text: str, score: Score) -> list[tuple[str, float]]:
+        """The n-grams that speak most for a score, with what each adds to the logarithm of the odds, the most first."""
+        view = self._featurizer.view(text)[score.start : score.end]
+        column = self.weights.labels.index(score.label)
+        found = grams(view, self.weights.bits)
+        scale = self.weights.gains[column] * feature_value(len(features(view, self.weights.bits)))
+        weighed = [(gram, int(self.weights.matrix[feature, column]) * scale) for gram, feature in found.items()]
+        weighed.sort(key=lambda each: (-each[1], each[0]))
+        chosen: list[tuple[str, float]] = []
+        for gram, added in weighed:
+            # A part of an n-gram that is named already says nothing new.
+            if added > 0 and gram.isprintable() and not any(gram in other or other in gram for other, _ in chosen):
+                chosen.append((gram, round(added, 2)))
+            if len(chosen) == _GRAMS_EXPLAINED:
+                break
+        return chosen
+
+    def _odds(self, part: str) -> list[float]:
+        found = features(part, self.weights.bits)
+        sums = self.weights.matrix.take(found, axis=0).sum(axis=0, dtype=np.int32)
+        odds: list[float] = (sums * (self._gains * feature_value(len(found))) + self._offsets).tolist()
+        return odds
+
+
+def feature_value(count: int) -> float:
+    """What each of a text's features counts, so that long texts do not count more than short ones."""
+    return 1 / math.sqrt(max(count, _FEATURES_MIN))
+
+
+def write_weights(weights: Weights) -> bytes:
+    """A weights file: a line that names the format, a line of JSON, the matrix packed, and the SHA-256 of all that."""
+    header = {
+        "labels": weights.labels,
+        "bits": weights.bits,
+        "gains": weights.gains,
+        "offsets": weights.offsets,
+        "about": weights.about,
+    }
+    told = json.dumps(header, ensure_ascii=False).encode() + b"\n"
+    content = _MAGIC + told + zlib.compress(weights.matrix.tobytes(), 9)
+    return content + hashlib.sha256(content).digest()
+
+
+def read_weights(content: bytes) -> Weights:
+    """The weights of a file.
+
+    Raises:
+        InvalidWeightsError: Something is wrong with it; one sentence.
+    """
+    if len(content) > BYTES_MAX:
+        raise InvalidWeightsError(f"The weights file is too large: at most {BYTES_MAX:,} bytes.")
+    if not content.startswith(_MAGIC):
+        raise InvalidWeightsError("This is no weights file of format 1: `queqiao screener train` writes one.")
+    body, checksum = content[:-_SHA256_BYTES], content[-_SHA256_BYTES:]
+    if hashlib.sha256(body).digest() != checksum:
+        raise InvalidWeightsError("The weights file is damaged: its checksum does not fit; copy or train it again.")
+    told, _, packed = body.removeprefix(_MAGIC).partition(b"\n")
+    try:
+        return _weights(json.loads(told), packed, checksum.hex()[:_VERSION_DIGITS])
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise InvalidWeightsError(f"The weights file makes no sense ({error}): train it again.") from None
+
+
+def _weights(header: Mapping[str, object], packed: bytes, version: str) -> Weights:
+    labels, bits = _numbers(header["labels"]), header["bits"]
+    gains, offsets = _numbers(header["gains"]), _numbers(header["offsets"])
+    if not labels or not set(labels) <= set(LABELS) or len({len(labels), len(gains), len(offsets)}) != 1:
+        raise ValueError("labels")
+    if not isinstance(bits, int) or not _BITS[0] <= bits <= _BITS[1]:
+        raise ValueError("bits")
+    size = (1 << bits) * len(labels)
+    unpacking = zlib.decompressobj()
+    unpacked = unpacking.decompress(packed, size + 1)
+    if len(unpacked) != size:
+        raise ValueError("size of the matrix")
+    matrix = np.frombuffer(unpacked, dtype=np.int8).reshape(1 << bits, len(labels))
+    return Weights(tuple(map(int, labels)), matrix, gains, offsets, str(header["about"])[:500], version)
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, int | float) and math.isfinite(each) for each in value):
+        raise ValueError("numbers")
+    return tuple(value)
+
+
+def _spans(length: int) -> list[tuple[int, int]]:
+    """Parts of a view that overlap; one when it is short."""
+    step = PART_CHARACTERS - _OVERLAP_CHARACTERS
+    starts = range(0, max(1, length - _OVERLAP_CHARACTERS), step)
+    return [(start, min(start + PART_CHARACTERS, length)) for start in starts]
+
+
+def _probability(odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
