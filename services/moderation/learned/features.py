@@ -52,9 +52,15 @@ class Featurizer:
 
     def view(self, text: str) -> str:
         """A text as the model reads it: folded, joined, every number "0", and every run of one character once."""
-        seen = self._folder.pictured(text) if self._folder.has_emoji(text) else self._folder.base(text)
+        seen = self._folder.base(text)
+        if self._folder.has_emoji(text):
+            pictured = self._folder.pictured(text)
+            # Many of them stand between the characters and for nothing.
+            seen = pictured if (len(pictured) - len(seen)) * _INSERTED_EVERY < len(seen) else seen
         if _LETTER_OR_DIGIT.search(seen):
-            seen = _DIGITS.sub("0", self._without_insertions(seen))
+            if self._is_full_of_insertions(seen):
+                seen = self._folder.bare(text)
+            seen = _DIGITS.sub("0", seen)
         seen = collapsed(seen)
         hits = self._joined.find_matches_as_indexes(seen)
         return collapsed("".join(self._pieces(seen, hits))) if hits else seen
@@ -68,9 +74,9 @@ class Featurizer:
         yield seen[done:]
 
     @staticmethod
-    def _without_insertions(seen: str) -> str:
+    def _is_full_of_insertions(seen: str) -> bool:
         bare, count = _INSERTED.subn("", seen)
-        return bare if count * _INSERTED_EVERY >= len(bare) - count else seen
+        return count * _INSERTED_EVERY >= len(bare) - count
 
 
 def grams(view: str, bits: int) -> dict[str, int]:

@@ -24,9 +24,19 @@ _SHA256_BYTES = 32
 _VERSION_DIGITS = 12
 _BITS = (10, 20)
 
-# A long text is judged part by part: what is harmful in it is not thinned by what stands around it.
-PART_CHARACTERS = 200
-_OVERLAP_CHARACTERS = 50
+# A longer text is judged part by part, so that what is harmful in it is not thinned by what stands around it …
+WHOLE_CHARACTERS = 100
+_PART_CHARACTERS = 60
+_STEP_CHARACTERS = 20
+
+# … and each doubling of the parts, which are chances to be mistaken, takes so much from the logarithm of the odds.
+_CAUTION = 0.25 * math.log(2)
+
+# Of fewer characters nothing is said: "120,000" is one, a number.
+_CHARACTERS_MIN = 4
+
+# What is summed at once, to bound the memory of a text of a million characters.
+_BLOCK_CHARACTERS = 16_384
 
 _GRAMS_EXPLAINED = 12
 
@@ -82,19 +92,22 @@ class Screener:
         self._offsets = np.array(weights.offsets)
 
     def scores(self, text: str) -> Sequence[Score]:
-        """For each label the score of the part of the text that has the highest; none for a text without characters."""
+        """For each label the score of the part of the text that has the highest; none for a text of hardly anything."""
         view = self._featurizer.view(text)
-        if not view:
+        if len(view) < _CHARACTERS_MIN:
             return ()
-        spans = _spans(len(view))
-        odds = [self._odds(view[start:end]) for start, end in spans]
-        # Each further part is one more chance to be mistaken.
-        parts = math.log(len(spans))
-        scores = []
-        for column, label in enumerate(self.weights.labels):
-            part = max(range(len(spans)), key=lambda number: odds[number][column])
-            scores.append(Score(label, _probability(odds[part][column] - parts), *spans[part]))
-        return scores
+        if len(view) <= WHOLE_CHARACTERS:
+            return [
+                Score(label, _probability(odds), 0, len(view))
+                for label, odds in zip(self.weights.labels, self._odds(view), strict=True)
+            ]
+        starts, odds = self._odds_of_parts(view)
+        caution = _CAUTION * math.log2(len(starts))
+        best = odds.argmax(axis=0).tolist()
+        return [
+            Score(label, _probability(float(odds[row, column]) - caution), starts[row], starts[row] + _PART_CHARACTERS)
+            for column, (label, row) in enumerate(zip(self.weights.labels, best, strict=True))
+        ]
 
     def explain(self, text: str, score: Score) -> list[tuple[str, float]]:
         """The n-grams that speak most for a score, with what each adds to the logarithm of the odds, the most first."""
@@ -118,6 +131,37 @@ class Screener:
         sums = self.weights.matrix.take(found, axis=0).sum(axis=0, dtype=np.int32)
         odds: list[float] = (sums * (self._gains * feature_value(len(found))) + self._offsets).tolist()
         return odds
+
+    def _odds_of_parts(self, view: str) -> tuple[list[int], NDArray[np.float64]]:
+        """Where parts of a long view begin, and the odds of each: what stands in it is summed once."""
+        starts: list[int] = []
+        odds: list[NDArray[np.float64]] = []
+        for begin in range(0, max(1, len(view) - _PART_CHARACTERS), _BLOCK_CHARACTERS):
+            block = view[begin : begin + _BLOCK_CHARACTERS + _PART_CHARACTERS]
+            last = max(0, len(block) - _PART_CHARACTERS)
+            at = np.array([*range(0, last, _STEP_CHARACTERS), last])
+            starts += (at + begin).tolist()
+            odds.append(self._odds_at(block, at))
+        return starts, np.concatenate(odds)
+
+    def _odds_at(self, block: str, starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The odds of the parts of a block that begin at these characters, whose first one the mark is before."""
+        weights = self.weights.matrix.take(features(block, self.weights.bits), axis=0)
+        # As many pairs as characters and one, then the triples.
+        pairs, triples = np.split(weights, [len(block) + 1])
+        ends = np.minimum(starts + _PART_CHARACTERS + 2, len(block) + 2)
+        sums = _between(pairs, starts, ends - 1) + _between(triples, starts, ends - 2)
+        value = feature_value(2 * _PART_CHARACTERS + 1)
+        odds: NDArray[np.float64] = sums * (self._gains * value) + self._offsets
+        return odds
+
+
+def _between(weights: NDArray[np.int8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Sums of rows from each start up to its end."""
+    upto = np.zeros((len(weights) + 1, weights.shape[1]), dtype=np.int32)
+    np.cumsum(weights, axis=0, dtype=np.int32, out=upto[1:])
+    sums: NDArray[np.int32] = upto[ends] - upto[starts]
+    return sums
 
 
 def feature_value(count: int) -> float:
@@ -179,13 +223,6 @@ def _numbers(value: object) -> tuple[float, ...]:
     if not isinstance(value, list) or not all(isinstance(each, int | float) and math.isfinite(each) for each in value):
         raise ValueError("numbers")
     return tuple(value)
-
-
-def _spans(length: int) -> list[tuple[int, int]]:
-    """Parts of a view that overlap; one when it is short."""
-    step = PART_CHARACTERS - _OVERLAP_CHARACTERS
-    starts = range(0, max(1, length - _OVERLAP_CHARACTERS), step)
-    return [(start, min(start + PART_CHARACTERS, length)) for start in starts]
 
 
 def _probability(odds: float) -> float:

@@ -13,12 +13,15 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from services.moderation.learned.features import Featurizer, features
-from services.moderation.learned.model import PART_CHARACTERS, Weights, feature_value, read_weights, write_weights
+from services.moderation.learned.model import Weights, feature_value, read_weights, write_weights
 from services.moderation.learned.samples import Sample
 
 _SEED = 7
 _FOLDS = 5
 _LARGEST = 127
+
+# Of a longer sentence the beginning is learned.
+_CHARACTERS_MAX = 200
 
 Vector = NDArray[np.float64]
 
@@ -68,7 +71,7 @@ def train(samples: Sequence[Sample], featurizer: Featurizer, recipe: Recipe | No
 
 def _features(samples: Sequence[Sample], featurizer: Featurizer, bits: int) -> csr_matrix:
     """One row a sample: how often each feature is there."""
-    found = [features(featurizer.view(sample.text)[:PART_CHARACTERS], bits) for sample in samples]
+    found = [features(featurizer.view(sample.text)[:_CHARACTERS_MAX], bits) for sample in samples]
     data = np.concatenate([np.full(len(each), feature_value(len(each))) for each in found])
     ends = np.cumsum([0, *map(len, found)])
     rows = csr_matrix((data, np.concatenate(found), ends), shape=(len(samples), 1 << bits))

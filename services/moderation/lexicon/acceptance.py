@@ -6,10 +6,13 @@
 - Numbers stand apart from other digits. A short one counts only in the numerals in which it is listed: 六四 is not 64.
 - Chinese characters on both sides of a sentence's punctuation ("先赌，博物馆后去"), and digits, are doubtful: such an
   occurrence is referred, not refused. One that is set apart at more places is disguised.
+- Letters, digits or a markup tag between Chinese characters are doubtful where they stand at one place, and a disguise
+  where they stand at every one.
 - A run must be as long as the word's own. Letters that are only doubled are another word (god, good), but not by the
   letter with which the next word begins (bad dog); digits that are repeated are another number.
 """
 
+import re
 from enum import Enum
 
 from services.moderation.lexicon.folding import HAN_NUMERALS, Folder
@@ -24,6 +27,15 @@ _LONG_NUMBER = 4
 
 # No word of letters has one so often in a row.
 _DRAWN_OUT = 3
+
+# A word of so many characters is not made by chance where a line ends.
+_LONG_WORD = 4
+_LINE_ENDS = ("\n", "\r\n")
+_AROUND = 2
+
+# What is put between two characters: a letter or digit or two, or a markup tag, whatever stands around it.
+_INSERTION = re.compile(r"[\W_]{0,12}(?:<[^<>]{1,24}>|\[[^\[\]]{1,16}\]|&#?[0-9A-Za-z]{1,8};|[^\W_]{1,2})[\W_]{0,12}")
+_INSERTION_MAX = 48
 
 _SENTENCE = frozenset("，。！？；：、…\n")
 
@@ -50,6 +62,8 @@ class Acceptance:
         """Whether a pattern that stands in a view from start to end is its word."""
         if (pattern.runs or view.has_runs) and (outcome := self._runs(pattern, view, start, end)) is not Outcome.YES:
             return outcome
+        if view.evasion == "inserted":
+            return self._inserted(pattern, view, start, end)
         if pattern.is_number:
             return self._number(pattern, view, start, end)
         if pattern.letters is None:
@@ -64,6 +78,8 @@ class Acceptance:
 
     def may_begin(self, pattern: Pattern, view: View, start: int) -> bool:
         """Whether a tail that begins at `start` could grow into the pattern's word."""
+        if view.evasion == "inserted":
+            return pattern.letters is None and self._may_be_inserted(view, start)
         if pattern.is_number:
             return True
         if pattern.left_letter and not self._apart_before(view, start):
@@ -124,11 +140,57 @@ class Acceptance:
         return at
 
     def _is_two_sentences(self, view: View, start: int, end: int) -> bool:
-        """Whether the word is set apart at one place alone, by what ends a sentence."""
+        """Whether the word is set apart at one place alone, by what ends a sentence.
+
+        A line break within a longer word is a disguise, and so is one at which the text around is set apart, too.
+        """
         if view.first(end - 1) - view.last(start) == end - 1 - start:
             return False
         gaps = [index for index in range(start, end - 1) if view.first(index + 1) - view.last(index) > 1]
-        return len(gaps) == 1 and self._is_divided(view, gaps[0])
+        if len(gaps) != 1 or not self._is_divided(view, gaps[0]):
+            return False
+        if (
+            end - start >= _LONG_WORD
+            and self._text[view.last(gaps[0]) + 1 : view.first(gaps[0] + 1)].strip(" ") in _LINE_ENDS
+        ):
+            return False
+        return not self._is_set_apart_around(view, start, end)
+
+    def _is_set_apart_around(self, view: View, start: int, end: int) -> bool:
+        """Whether every character near the word has line breaks on both sides, as the word's own have."""
+        before, after = (
+            range(max(start - _AROUND, 0), start),
+            range(end - 1, min(end - 1 + _AROUND, len(view.text) - 1)),
+        )
+        gaps = [self._text[view.last(index) + 1 : view.first(index + 1)] for index in (*before, *after)]
+        return len(gaps) >= _AROUND and all("\n" in gap for gap in gaps)
+
+    def _inserted(self, pattern: Pattern, view: View, start: int, end: int) -> Outcome:
+        """Whether what stands between the characters was put there: all of it, or at one place, which is doubtful."""
+        if pattern.letters is not None or pattern.is_number:
+            return Outcome.NO
+        gaps = self._gaps(view, start, end)
+        filled = [gap for gap in gaps if any(map(self._is_letter, gap))]
+        if not filled or not all(_INSERTION.fullmatch(gap) for gap in filled):
+            return Outcome.NO
+        # A word of two characters has one place: the text around says whether it is a disguise.
+        if len(gaps) == 1:
+            gaps += self._gaps(view, max(start - 1, 0), start + 1) + self._gaps(
+                view, end - 1, min(end + 1, len(view.text))
+            )
+        everywhere = len(gaps) > 1 and all(_INSERTION.fullmatch(gap) for gap in gaps)
+        return Outcome.YES if everywhere else Outcome.DOUBTFUL
+
+    def _may_be_inserted(self, view: View, start: int) -> bool:
+        size = len(view.text)
+        inside = all(
+            not gap or not any(map(self._is_letter, gap)) or _INSERTION.fullmatch(gap)
+            for gap in self._gaps(view, start, size)
+        )
+        return inside and len(self._text) - view.last(size - 1) <= _INSERTION_MAX
+
+    def _gaps(self, view: View, start: int, end: int) -> list[str]:
+        return [self._text[view.last(index) + 1 : view.first(index + 1)] for index in range(start, end - 1)]
 
     def _is_divided(self, view: View, start: int) -> bool:
         between = self._text[view.last(start) + 1 : view.first(start + 1)]

@@ -1,7 +1,7 @@
 """What occurrences come to: allowed phrases make words within them innocent, combinations need both sides. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -10,6 +10,10 @@ from services.moderation.lexicon.entries import Entry, Tier
 
 # The sides of a combination must not be stretched beyond what a stream remembers.
 _SIDE_CHARACTERS_MAX = 64
+
+# From the beginning of the earlier side to that of the later, with what cannot be seen: a stream remembers these and an
+# allowed phrase before them.
+_REACH_CHARACTERS = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,13 @@ def alone(occurrences: Iterable[Occurrence], begin: int) -> Iterator[tuple[int, 
             yield each.start, Match(each.start, each.end, entry, each.evasion, _tier(entry, doubtful=each.doubtful))
 
 
-def combined(occurrences: Iterable[Occurrence], begin: int) -> Iterator[tuple[int, Match]]:
-    """What completes a combination, the later of its two sides; with where the earlier begins."""
+def combined(
+    occurrences: Iterable[Occurrence], begin: int, between: Callable[[int, int], int]
+) -> Iterator[tuple[int, Match]]:
+    """What completes a combination, the later of its two sides; with where the earlier begins.
+
+    `between` says how many characters that can be seen stand between two places: blanks make nothing far.
+    """
     sides: dict[int, list[Occurrence]] = {}
     for each in occurrences:
         if each.sought.role is not Role.WORD and each.end - each.start <= _SIDE_CHARACTERS_MAX:
@@ -88,21 +97,23 @@ def combined(occurrences: Iterable[Occurrence], begin: int) -> Iterator[tuple[in
     for of_one in sides.values():
         of_one.sort(key=lambda side: (side.start, side.end))
         for index, later in enumerate(of_one):
-            if later.start >= begin and (earlier := _earlier_side(of_one, index)) is not None:
+            if later.start >= begin and (earlier := _earlier_side(of_one, index, between)) is not None:
                 entry = later.sought.entry
                 tier = _tier(entry, doubtful=earlier.doubtful or later.doubtful)
                 head = later if later.sought.role is Role.HEAD else earlier
                 yield earlier.start, Match(later.start, later.end, entry, head.evasion, tier)
 
 
-def _earlier_side(sides: Sequence[Occurrence], index: int) -> Occurrence | None:
+def _earlier_side(sides: Sequence[Occurrence], index: int, between: Callable[[int, int], int]) -> Occurrence | None:
     """The nearest of the other role that ends before this one begins, near enough."""
     later = sides[index]
     within = later.sought.entry.within
     for place in range(index - 1, -1, -1):
         earlier = sides[place]
-        if later.start - earlier.start > within + _SIDE_CHARACTERS_MAX:
+        if later.start - earlier.start > _REACH_CHARACTERS:
             return None
-        if earlier.sought.role is not later.sought.role and 0 <= later.start - earlier.end <= within:
+        if earlier.sought.role is later.sought.role or later.start < earlier.end:
+            continue
+        if later.start - earlier.end <= within or between(earlier.end, later.start) <= within:
             return earlier
     return None

@@ -18,6 +18,8 @@ from services.moderation.lexicon.tables import Tables
 
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Cn", "Co", "Cs"}
 
+_LETTERS_AND_DIGITS = {"Lu", "Ll", "Lm", "Nd", "Nl"}
+
 # Letters by their category, yet blank on every screen; the other two fold to these.
 _HANGUL_FILLERS = "\u115f\u1160"
 
@@ -29,6 +31,9 @@ HAN_NUMERALS = frozenset(_NUMERALS)
 
 # What people write for a letter.
 _LEET = dict(zip("0134578@$!", "oieastbasi", strict=True))
+
+# A Chinese character, and before the next one a letter or digit: what may have been put into a word.
+_INSERTED_SEARCH = pattern(r"[\u2e80-\U0003ffff][^\u2e80-\U0003ffff]{0,40}?[0-9A-Za-z\uff10-\uff5a]")
 
 _RUN = pattern(r"(.)\1+", DOTALL)
 _LEET_SEARCH = pattern("[0134578@$!]")
@@ -93,6 +98,19 @@ class _Over(_Table):
         return self._base.fold(self._instead.get(character, character))
 
 
+class _Bare(_Table):
+    """The base table without letters and digits, but for numerals that are Chinese or symbols: 一, ①."""
+
+    def __init__(self, base: _Base) -> None:
+        super().__init__()
+        self._base = base
+
+    def fold(self, character: str) -> str:
+        folded = self._base.fold(character)
+        is_letter = folded.isascii() and unicodedata.category(character) in _LETTERS_AND_DIGITS
+        return "" if is_letter and character not in HAN_NUMERALS else folded
+
+
 class _Syllables(_Table):
     """Chinese characters by how they are mostly read, without tones; of a view, so nothing is dropped."""
 
@@ -115,6 +133,7 @@ class Folder:
         self._base = _Base(tables)
         self._pictured = _Over(self._base, tables.emoji)
         self._leet = _Over(self._base, _LEET)
+        self._bare = _Bare(self._base)
         self._syllables = _Syllables()
         self._emoji = frozenset(tables.emoji)
 
@@ -142,9 +161,23 @@ class Folder:
         """The base view, with digits and signs read as the letters that they stand for."""
         return text.translate(self._leet)
 
+    def may_have_insertions(self, text: str) -> bool:
+        """Whether a letter or digit stands after a Chinese character, near enough to be put between two."""
+        return _INSERTED_SEARCH.search(text) is not None
+
+    def bare(self, text: str) -> str:
+        """The base view without letters and digits."""
+        return text.translate(self._bare)
+
     def offsets(self, text: str, kind: str) -> list[int]:
-        """Where in the text each character of a view stands; `kind` is base, pictured or leet."""
-        table = {"base": self._base, "pictured": self._pictured, "leet": self._leet}[kind]
+        """Where in the text each character of a view stands; `kind` is base, pictured, leet or bare."""
+        tables: dict[str, _Table] = {
+            "base": self._base,
+            "pictured": self._pictured,
+            "leet": self._leet,
+            "bare": self._bare,
+        }
+        table = tables[kind]
         return list(compress(range(len(text)), map(table.__getitem__, map(ord, text))))
 
     def is_dropped(self, character: str) -> bool:

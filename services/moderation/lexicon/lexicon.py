@@ -105,7 +105,7 @@ class Lexicon:
             allowed, waits_from = self._innocent(base, text, last=last)
             occurrences = [each for each in occurrences if not allowed.contain(each)]
         matches = []
-        for first, match in [*alone(occurrences, begin), *combined(occurrences, begin)]:
+        for first, match in [*alone(occurrences, begin), *combined(occurrences, begin, base.between)]:
             if first >= waits_from:
                 live = min(live, match.start)
             else:
@@ -136,6 +136,8 @@ class Lexicon:
                 yield self._syllables, view.by_syllables()
         if self._latin and self._folder.has_leet(text):
             yield self._latin, View(self._folder, text, "leet", self._folder.leet(text), "leet")
+        if self._words and self._folder.may_have_insertions(text):
+            yield self._words, View(self._folder, text, "bare", self._folder.bare(text), "inserted")
 
     def _accepted(
         self,

@@ -1,5 +1,6 @@
 """The views of one text, and where their characters stand in it. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -10,13 +11,13 @@ from services.moderation.lexicon.folding import Folder, collapsed, has_runs, run
 class View:
     """A view of a text, with every run of one character as one: `text` is what patterns are looked for in.
 
-    `evasion` is what this view sees through that the plainest does not: emoji, leet, homophones, or "".
+    `evasion` is what this view sees through that the plainest does not: emoji, leet, homophones, inserted, or "".
     """
 
     def __init__(
         self, folder: Folder, original: str, kind: str, folded: str, evasion: str = "", text: str | None = None
     ) -> None:
-        """The view of `original` that was folded in this manner: base, pictured or leet; `text` when it is known."""
+        """The view of `original` folded in this manner: base, pictured, leet or bare; `text` when it is known."""
         self._folder = folder
         self._original = original
         self._kind = kind
@@ -69,8 +70,8 @@ class View:
             return "emoji"
         if self.evasion == "leet" and self._folder.has_leet(written):
             return "leet"
-        if self.evasion == "homophones":
-            return "homophones"
+        if self.evasion in ("homophones", "inserted"):
+            return self.evasion
         if self._bounds is not None and any(self.run_length(index) > 1 for index in range(start, end - 1)):
             return "repeats"
         return "spaced" if self.first(end - 1) - self.last(start) > end - 1 - start else "plain"
@@ -91,6 +92,12 @@ class View:
             self._offsets[self._bounds[start + 1] - first],
             self._offsets[self._bounds[end - 1] + last - 1] + 1,
         )
+
+    def between(self, start: int, end: int) -> int:
+        """How many characters that can be seen stand between two places in the original."""
+        if len(self._folded) == len(self._original):
+            return end - start
+        return bisect_left(self._offsets, end) - bisect_left(self._offsets, start)
 
     def tail(self, start: int, needed: int) -> int:
         """Where a word would begin in the original that takes all that follows `start`, of that run only `needed`."""

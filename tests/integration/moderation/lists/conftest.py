@@ -13,6 +13,10 @@ from prometheus_client import CollectorRegistry
 from queqiao.moderation.v1 import lexicon_pb2_grpc
 
 import services.moderation
+from services.moderation.layers.policy import LearnedPolicy
+from services.moderation.learned.features import Featurizer
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.model import SHIPPED, Screener, read_weights
 from services.moderation.lexicon.judging import judge
 from services.moderation.lists.editing import ListEditor
 from services.moderation.lists.library import Library
@@ -107,13 +111,25 @@ async def one(pool: Pool, folder: Path, database_url: str) -> AsyncIterator[Repl
         yield replica_
 
 
+@dataclass
+class ShippedScreener:
+    """The port `Screeners`: the weights that ship."""
+
+    current: Screener = field(
+        default_factory=lambda: Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
+    )
+
+
 @pytest.fixture
 async def target(one: Replica, store: ListStore) -> AsyncIterator[str]:
     """Its LexiconService, as host:port."""
     server = GrpcServer(
         host="127.0.0.1", port=0, drain_s=0, metrics=RpcMetrics(CollectorRegistry()), telemetry=Telemetry(None)
     )
-    lexicon_pb2_grpc.add_LexiconServiceServicer_to_server(LexiconServicer(one.library, store, one.editor), server.grpc)
+    learned = LearnedLayer(ShippedScreener(), LearnedPolicy())
+    lexicon_pb2_grpc.add_LexiconServiceServicer_to_server(
+        LexiconServicer(one.library, store, one.editor, learned), server.grpc
+    )
     await server.start()
     yield f"127.0.0.1:{server.port}"
     await server.drain()

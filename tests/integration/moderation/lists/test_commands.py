@@ -51,6 +51,12 @@ async def test_words_are_added_explained_and_removed(queqiao: Queqiao, one: Repl
     assert "新词" not in (await queqiao("explain", "这是新 词"))[1].replace("这是新 词", "")
 
 
+async def test_an_explanation_says_the_scores_and_the_n_grams_that_weighed(queqiao: Queqiao, one: Replica) -> None:
+    _, said = await queqiao("explain", "宝妈手机兼职，每天结算，想了解的私聊")
+    assert "referred" in said
+    assert "兼职" in said
+
+
 async def test_a_file_is_tried_out_loaded_printed_deleted_and_restored(
     queqiao: Queqiao, one: Replica, tmp_path: Path
 ) -> None:
