@@ -31,10 +31,10 @@ _DRAWN_OUT = 3
 # A word of so many characters is not made by chance where a line ends.
 _LONG_WORD = 4
 _LINE_ENDS = ("\n", "\r\n")
-_AROUND = 2
 
 # What is put between two characters: a letter or digit or two, or a markup tag, whatever stands around it.
-_INSERTION = re.compile(r"[\W_]{0,12}(?:<[^<>]{1,24}>|\[[^\[\]]{1,16}\]|&#?[0-9A-Za-z]{1,8};|[^\W_]{1,2})[\W_]{0,12}")
+_PUT = r"(?:<[^<>]{1,24}>|\[[^\[\]]{1,16}\]|&#?[0-9A-Za-z]{1,8};|[^\W_]{1,2})"
+_INSERTION = re.compile(rf"[\W_]{{0,12}}{_PUT}(?:[\W_]{{1,12}}{_PUT})?[\W_]{{0,12}}")
 _INSERTION_MAX = 48
 
 _SENTENCE = frozenset("，。！？；：、…\n")
@@ -67,7 +67,7 @@ class Acceptance:
         if pattern.is_number:
             return self._number(pattern, view, start, end)
         if pattern.letters is None:
-            return Outcome.DOUBTFUL if self._is_two_sentences(view, start, end) else Outcome.YES
+            return self._doubtful(view, end) if self._is_two_sentences(view, start, end) else Outcome.YES
         if view.evasion == "leet" and not self._has_letter(view, start, end):
             return Outcome.NO
         if pattern.left_letter and not self._apart_before(view, start):
@@ -156,14 +156,14 @@ class Acceptance:
             return False
         return not self._is_set_apart_around(view, start, end)
 
+    def _doubtful(self, view: View, end: int) -> Outcome:
+        """Doubtful, unless the character that follows may yet show that it is a disguise."""
+        return Outcome.LATER if end == len(view.text) and not self._last else Outcome.DOUBTFUL
+
     def _is_set_apart_around(self, view: View, start: int, end: int) -> bool:
-        """Whether every character near the word has line breaks on both sides, as the word's own have."""
-        before, after = (
-            range(max(start - _AROUND, 0), start),
-            range(end - 1, min(end - 1 + _AROUND, len(view.text) - 1)),
-        )
-        gaps = [self._text[view.last(index) + 1 : view.first(index + 1)] for index in (*before, *after)]
-        return len(gaps) >= _AROUND and all("\n" in gap for gap in gaps)
+        """Whether line breaks stand before and after the word as well."""
+        gaps = self._gaps(view, max(start - 1, 0), start + 1) + self._gaps(view, end - 1, min(end + 1, len(view.text)))
+        return bool(gaps) and all("\n" in gap for gap in gaps)
 
     def _inserted(self, pattern: Pattern, view: View, start: int, end: int) -> Outcome:
         """Whether what stands between the characters was put there: all of it, or at one place, which is doubtful."""
@@ -175,11 +175,13 @@ class Acceptance:
             return Outcome.NO
         # A word of two characters has one place: the text around says whether it is a disguise.
         if len(gaps) == 1:
+            if end == len(view.text) and not self._last:
+                return Outcome.LATER
             gaps += self._gaps(view, max(start - 1, 0), start + 1) + self._gaps(
                 view, end - 1, min(end + 1, len(view.text))
             )
         everywhere = len(gaps) > 1 and all(_INSERTION.fullmatch(gap) for gap in gaps)
-        return Outcome.YES if everywhere else Outcome.DOUBTFUL
+        return Outcome.YES if everywhere else self._doubtful(view, end)
 
     def _may_be_inserted(self, view: View, start: int) -> bool:
         size = len(view.text)

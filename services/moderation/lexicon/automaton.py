@@ -62,8 +62,11 @@ class Automaton:
         """(index in `sought`, start, end) wherever a pattern stands in a view."""
         return self._matcher.find_matches_as_indexes(view, overlapping=True) if self._matcher is not None else ()
 
-    def live_tails(self, view: str) -> Iterator[tuple[int, Sequence[Sought]]]:
-        """Where tails begin from which patterns could still grow, the longest first; with them, or some of them."""
+    def live_tails(self, view: str, *, without_letters: bool = False) -> Iterator[tuple[int, Sequence[Sought]]]:
+        """Where tails begin from which patterns could still grow, the longest first; with them, or some of them.
+
+        `without_letters` says that the view has none, so that no pattern which has any will grow.
+        """
         size = len(view)
         for start in range(max(0, size - self._length_max + 1), size):
             if start + 1 < size:
@@ -71,14 +74,14 @@ class Automaton:
                     continue
             elif view[start] not in self._firsts:
                 return
-            growing = self._growing(view[start:])
+            growing = self._growing(view[start:], without_letters=without_letters)
             if growing:
                 yield start, growing
 
-    def _growing(self, tail: str) -> Sequence[Sought]:
+    def _growing(self, tail: str, *, without_letters: bool) -> Sequence[Sought]:
         found: list[Sought] = []
         for index in range(bisect_right(self._texts, tail), len(self._texts)):
             if not self._texts[index].startswith(tail) or len(found) > _LOOKED_AT_MAX:
                 break
-            found += self.sought[index]
+            found += [each for each in self.sought[index] if not without_letters or each.pattern.letters is None]
         return found

@@ -167,7 +167,7 @@ class Lexicon:
 
     def _live(self, automaton: Automaton, view: View, acceptance: Acceptance, begin: int) -> int:
         """Where the longest tail begins that could still become a word."""
-        for start, growing in automaton.live_tails(view.text):
+        for start, growing in automaton.live_tails(view.text, without_letters=view.evasion == "inserted"):
             needed = max(sought.pattern.runs[0] if sought.pattern.runs else 1 for sought in growing)
             at = view.tail(start, needed)
             if at >= begin and any(acceptance.may_begin(sought.pattern, view, start) for sought in growing):

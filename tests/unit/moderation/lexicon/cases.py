@@ -92,6 +92,22 @@ CLASSES = {
         },
         ("他先赌，博物馆后去", "as soon as", "a s\u3000soon", "go d", "his of ficer", "buy coca ine"),
     ),
+    "letters, digits and tags between": Class(
+        {
+            "违a禁b词": "违禁词",
+            "违1禁2词": "违禁词",
+            "违<b>禁</b>词": "违禁词",
+            "违[u]禁[/u]词": "违禁词",
+            "违 x 禁 x 词": "违禁词",
+            "违&nbsp;禁&nbsp;词": "违禁词",
+            "去a赌a博a吧": "赌博",
+        },
+        ("违约金按1禁止", "违a禁止", "赌A博士", "违反Python禁用的词", "赌3场博2次", "违abc禁abc词"),
+    ),
+    "line breaks": Class(
+        {"违\n禁\n词": "违禁词", "去\n赌\n博\n吧": "赌博"},
+        ("他先赌\n博物馆后去", "诗一首：\n赌\n读"),
+    ),
     "repeats": Class(
         {"赌赌博博": "赌博", "违禁禁禁词": "违禁词", "fuuuuck": "fuck", "赌 赌 博": "赌博", "bad god": "god"},
         ("good", "goddess", "读读博博", "aas"),
