@@ -1,7 +1,6 @@
 """`queqiao screener show`, `train`, `load`, `versions`, `restore`."""
 
 import getpass
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,6 @@ from queqiao.moderation.v1 import screener_pb2
 from services.moderation.commands.client import Moderation, run
 from services.moderation.commands.lists import Author, Reason
 from services.moderation.commands.texts import facts, moment, printable, table
-from services.moderation.learned.evaluation import measured, render
-from services.moderation.learned.features import Featurizer
-from services.moderation.learned.model import BYTES_MAX, Screener, read_weights
-from services.moderation.learned.samples import HELD_OUT, TRAINED, Sample, is_held_out, read_samples
 
 app = typer.Typer()
 screener = typer.Typer(help="The learned layer: the weights by which texts are scored.", no_args_is_help=True)
@@ -23,6 +18,9 @@ app.add_typer(screener, name="screener")
 # Weights are tried on thousands of texts before they are stored.
 _TIMEOUT_S = 120.0
 _PAGE_MAX = 1_000
+
+# What the service takes, and one more, which tells it that there are too many.
+_BYTES_READ = 2_000_001
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Store nothing, only say what it would do.")]
 
@@ -60,7 +58,17 @@ def train(
 
     Of what the audit adds, one text in five is kept for the comparison.
     """
-    fit = _trainer()
+    # Only this command needs numpy and scikit-learn.
+    try:
+        from services.moderation.learned import training
+    except ModuleNotFoundError:
+        typer.echo("Training needs scikit-learn, which services do not: `uv sync --group train` installs it.", err=True)
+        raise typer.Exit(1) from None
+    from services.moderation.learned.evaluation import measured, render
+    from services.moderation.learned.features import Featurizer
+    from services.moderation.learned.model import Screener, read_weights
+    from services.moderation.learned.samples import HELD_OUT, TRAINED, Sample, is_held_out, read_samples
+
     found = run(lambda moderation: _training(moderation, limit if from_audit else 0))
     kept = [Sample(each.label, each.text) for each in found[1]]
     featurizer = Featurizer.shipped()
@@ -69,7 +77,7 @@ def train(
     learned = [sample for sample in kept if sample.label in known]
     added = [sample for sample in learned if not is_held_out(sample)]
     about = f"the corpus that ships and {len(added):,} texts of the audit"
-    content = fit([*corpus, *added], featurizer, about=about)
+    content = training.train([*corpus, *added], featurizer, about=about)
     typer.echo(
         f"Trained on {len(corpus):,} sentences that ship and {len(added):,} texts of the audit; "
         f"{len(kept) - len(learned):,} have a label that the corpus does not know."
@@ -94,8 +102,7 @@ def load(
 ) -> None:
     """Store a weights file, and say what it does to the texts that the audit keeps."""
     with file.open("rb") as opened:
-        # A byte more than is allowed tells that there are too many.
-        content = opened.read(BYTES_MAX + 1)
+        content = opened.read(_BYTES_READ)
     _put(content, dry_run=dry_run, author=author, reason=reason)
 
 
@@ -149,13 +156,3 @@ def _put(content: bytes, *, dry_run: bool, author: str, reason: str) -> None:
         )
     where = "Nothing is changed." if dry_run else f"They are version {done.stored_version} of the stored weights."
     typer.echo(f"The weights are {done.version}. {where}")
-
-
-def _trainer() -> Callable[..., bytes]:
-    """`train`, from where scikit-learn is installed."""
-    try:
-        from services.moderation.learned.training import train as fit  # only this command needs scikit-learn
-    except ModuleNotFoundError:
-        typer.echo("Training needs scikit-learn, which services do not: `uv sync --group train` installs it.", err=True)
-        raise typer.Exit(1) from None
-    return fit

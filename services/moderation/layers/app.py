@@ -2,7 +2,6 @@
 
 from contextlib import AsyncExitStack
 
-import openai
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
@@ -11,13 +10,10 @@ from services.moderation.domain import Layer
 from services.moderation.layers.cache import VerdictCache
 from services.moderation.layers.guarded import GuardedLayer
 from services.moderation.layers.metrics import LayerMetrics
-from services.moderation.layers.openai import OpenAILayer
 from services.moderation.layers.panel import Panel
 from services.moderation.layers.policy import LayerPolicy, OpenAIPolicy, Policy, WeChatPolicy, settings_version
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.tokens import AccessTokens
-from services.moderation.layers.wechat import WeChatLayer
-from services.moderation.layers.wechat_client import WeChatAccount, WeChatLine
 from services.moderation.ports import RemoteLayer
 from services.runtime.errors import StartupError
 
@@ -51,7 +47,11 @@ def _verdicts(stack: AsyncExitStack, layer: Layer, policy: LayerPolicy, redis: R
     return cache
 
 
-def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatPolicy, redis: Redis) -> WeChatLayer:
+def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatPolicy, redis: Redis) -> RemoteLayer:
+    # Each layer's library takes some tenths of a second to import: who has no account does not wait for it.
+    from services.moderation.layers.wechat import WeChatLayer
+    from services.moderation.layers.wechat_client import WeChatAccount, WeChatLine
+
     secret = settings.wechat_secret.get_secret_value()
     if not secret:
         raise StartupError("WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked.")
@@ -70,7 +70,12 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
     return WeChatLayer(line, tokens, quota, policy)
 
 
-def _openai(stack: AsyncExitStack, settings: ModerationSettings, policy: OpenAIPolicy) -> OpenAILayer:
+def _openai(stack: AsyncExitStack, settings: ModerationSettings, policy: OpenAIPolicy) -> RemoteLayer:
+    # As above, and this one takes the longest of all.
+    import openai
+
+    from services.moderation.layers.openai import OpenAILayer
+
     client = openai.AsyncOpenAI(
         base_url=settings.openai_moderation_base_url,
         api_key=settings.openai_moderation_api_key.get_secret_value(),

@@ -7,11 +7,12 @@ wrote. Neither a text nor a failure is ever kept. Without Redis a replica rememb
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 import structlog
+from cachetools import TLRUCache
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -24,6 +25,14 @@ _PATIENCE_S = 0.1
 _PAUSE_S = 1.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An opinion, and for how long it is good."""
+
+    opinion: Opinion
+    ttl_s: float
 
 
 class VerdictCache:
@@ -44,7 +53,10 @@ class VerdictCache:
         self._salt = f"{layer}\0{settings_version}\0".encode()
         self._ttl_s = ttl_s
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, Opinion]] = OrderedDict()
+        # Each has a time of its own: what Redis knew is not good for longer here than there.
+        self._known: TLRUCache[bytes, _Known] = TLRUCache(
+            _ENTRIES_MAX, ttu=lambda _, known, now: now + known.ttl_s, timer=clock
+        )
         self._paused_until = 0.0
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -53,18 +65,15 @@ class VerdictCache:
         if self._ttl_s <= 0:
             return None
         key = self._key(text)
-        until, opinion = self._known.get(key, (0.0, None))
-        if opinion is not None and self._clock() < until:
-            self._known.move_to_end(key)
-            return opinion
-        return await self._stored(key)
+        known = self._known.get(key)
+        return known.opinion if known is not None else await self._stored(key)
 
     def put(self, text: str, opinion: Opinion) -> None:
         """Remember what the layer said; nobody waits for Redis."""
         if self._ttl_s <= 0:
             return
         key = self._key(text)
-        self._keep(key, opinion, self._ttl_s)
+        self._known[key] = _Known(opinion, self._ttl_s)
         if self._clock() >= self._paused_until:
             task = asyncio.create_task(self._store(key, opinion))
             self._writing.add(task)
@@ -76,12 +85,6 @@ class VerdictCache:
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(self._salt + text.encode(errors="surrogatepass")).digest()
-
-    def _keep(self, key: bytes, opinion: Opinion, ttl_s: float) -> None:
-        self._known[key] = (self._clock() + ttl_s, opinion)
-        self._known.move_to_end(key)
-        if len(self._known) > _ENTRIES_MAX:
-            self._known.popitem(last=False)
 
     async def _stored(self, key: bytes) -> Opinion | None:
         if self._clock() < self._paused_until:
@@ -101,7 +104,7 @@ class VerdictCache:
             # Of another version of ours: as good as unknown.
             return None
         if opinion is not None and lasts_ms > 0:
-            self._keep(key, opinion, lasts_ms / 1000)
+            self._known[key] = _Known(opinion, lasts_ms / 1000)
         return opinion
 
     async def _store(self, key: bytes, opinion: Opinion) -> None:

@@ -12,8 +12,8 @@ from re import DOTALL
 from re import compile as pattern
 
 from opencc import OpenCC
-from pypinyin import Style, pinyin
 
+from services.moderation.lexicon.readings import syllable_of
 from services.moderation.lexicon.tables import Tables
 
 _INVISIBLE = {"Cc", "Cf", "Mn", "Me", "Cn", "Co", "Cs"}
@@ -206,14 +206,6 @@ def collapsed(view: str) -> str:
 def runs(view: str) -> Iterator[int]:
     """The lengths of a view's runs, in order."""
     return (len(list(run)) for _, run in groupby(view))
-
-
-def syllable_of(character: str) -> str:
-    """How a Chinese character is mostly read, without its tone; "" for any other character."""
-    if not "\u3400" <= character <= "\U0003ffff":
-        return ""
-    read = pinyin(character, style=Style.NORMAL, errors="ignore")
-    return read[0][0] if read else ""
 
 
 def _compatible(character: str) -> str:

@@ -9,10 +9,9 @@ from functools import cache
 from itertools import accumulate, product
 from typing import NamedTuple
 
-from pypinyin import Style, lazy_pinyin
-
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
-from services.moderation.lexicon.folding import HAN_NUMERALS, Folder, collapsed, has_runs, runs, syllable_of
+from services.moderation.lexicon.folding import HAN_NUMERALS, Folder, collapsed, has_runs, runs
+from services.moderation.lexicon.readings import initials_of, syllable_of, syllables_of
 from services.moderation.lexicon.tables import Tables
 
 # Where the scripts begin that set no words apart.
@@ -112,7 +111,7 @@ class Speller:
         if Evasion.PINYIN in entry.also:
             yield from self._pinyin(key)
         if Evasion.INITIALS in entry.also:
-            initials = "".join(lazy_pinyin(key, style=Style.FIRST_LETTER))
+            initials = initials_of(key)
             if initials != key:
                 yield self._written("initials", initials)
 
@@ -181,8 +180,8 @@ class Speller:
         """The whole word in letters, and words in which some characters are."""
         readings = [syllable_of(character) for character in key]
         # The word as a whole may be read otherwise than its characters one by one.
-        together = lazy_pinyin(key, errors=list)  # type: ignore[arg-type]  # may answer a list, too
-        choices = {tuple(readings), tuple(together) if len(together) == len(key) else tuple(readings)}
+        together = syllables_of(key)
+        choices = {tuple(readings), together if len(together) == len(key) else tuple(readings)}
         seen = {key}
         for choice in sorted(choices):
             mixed = len(key) <= _MIXED_CHARACTERS_MAX
