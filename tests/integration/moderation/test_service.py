@@ -127,7 +127,7 @@ async def test_without_accounts_the_lexicon_judges_alone(peer: Peer) -> None:
     texts = moderation_pb2.ModerateRequest(request_id="r", user_id="u", texts=["平安无事", f"和{CANARY}"])
     moderated = await peer.unary(stub.Moderate, texts, timeout_s=5)
     assert [result.verdict.refused for result in moderated.results] == [False, True]
-    assert [(c.category, c.flagged) for c in moderated.results[1].categories] == [("other", True)]
+    assert [c.category for c in moderated.results[1].categories if c.flagged] == ["other"]
 
 
 async def test_half_an_account_is_refused_at_the_start(
