@@ -19,6 +19,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from services.moderation.config import ModerationSettings
+from services.moderation.domain import Direction
+from services.moderation.layers.policy import LearnedPolicy
+from services.moderation.learned.features import Featurizer
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.model import SHIPPED, Screener, read_weights
 from services.moderation.lexicon.automaton import Automaton, Role, Sought
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
 from services.moderation.lexicon.judging import CONTEXT_CHARACTERS, judge
@@ -37,6 +42,7 @@ _ENTRIES = 100_000
 # Texts a second a core, seconds, and MB.
 _TARGETS = {"without normalisation": 60_000, "every normalisation": 20_000}
 _LOAD_S, _LOAD_MB = 2.0, 200.0
+_LEARNED_US = 150.0
 
 # In falling order of use in ordinary prose; weights fall as 1/rank does (Zipf).
 _COMMON = (
@@ -49,10 +55,12 @@ _COMMON = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Texts of 100 characters a second, microseconds a window, and what loading took."""
+    """Texts of 100 characters a second, microseconds a window, what the learned layer adds, and what loading took."""
 
     texts_per_s: dict[str, float]
     window_us: float
+    learned_us: float
+    learned_window_us: float
     load_s: float
     load_mb: float
 
@@ -75,6 +83,8 @@ def render(measured: Measured) -> str:
             f"the lexicon, texts of {_TEXT_CHARACTERS} characters, one core",
             *rows,
             f"  {'a streamed window of 20, with its context':44s} {measured.window_us:>9.0f} µs",
+            f"  {'the learned layer, a text':44s} {measured.learned_us:>9.0f} µs  (target {_LEARNED_US:g})",
+            f"  {'the learned layer, a window':44s} {measured.learned_window_us:>9.0f} µs",
             f"  {_ENTRIES:,} entries: {measured.load_s:.2f} s (target {_LOAD_S:g}), "
             f"{measured.load_mb:.0f} MB (target {_LOAD_MB:g})",
         ]
@@ -104,7 +114,19 @@ def _measured() -> Measured:
     }
     windows = [("".join(chance.choices(prose, k=3))[:CONTEXT_CHARACTERS], text[:_WINDOW_CHARACTERS]) for text in prose]
     window_rate = _rate(lambda window: screen(shipped, window[1], preceding=window[0], last=False), windows)
-    return Measured(rates, 1e6 / window_rate, load_s, load_mb)
+    learned = LearnedLayer(_ShippedScreener(), LearnedPolicy())
+    text_rate = _rate(lambda text: learned.judge(shipped, text, Direction.INPUT), prose)
+    # Of these windows one in three ends a sentence, as in an answer of short ones.
+    ended = [(before, f"{text}。" if number % 3 == 0 else text) for number, (before, text) in enumerate(windows)]
+    learned_rate = _rate(lambda window: learned.judge_window(shipped, *window, last=False), ended)
+    return Measured(rates, 1e6 / window_rate, 1e6 / text_rate, 1e6 / learned_rate, load_s, load_mb)
+
+
+class _ShippedScreener:
+    """The port `Screeners`: the weights that ship."""
+
+    def __init__(self) -> None:
+        self.current = Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
 
 
 def _load(chance: random.Random) -> tuple[float, float, Lexicon]:

@@ -12,17 +12,25 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 import grpc
-from queqiao.moderation.v1 import lexicon_pb2, lexicon_pb2_grpc, moderation_pb2, moderation_pb2_grpc
+from queqiao.moderation.v1 import (
+    lexicon_pb2,
+    lexicon_pb2_grpc,
+    moderation_pb2,
+    moderation_pb2_grpc,
+    screener_pb2,
+    screener_pb2_grpc,
+)
 
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
 from sandbox.mesh import Mesh
 from sandbox.processes import PartError
+from services.moderation.learned.model import SHIPPED, read_weights, write_weights
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STATE = _ROOT / ".run" / "bench-moderation"
@@ -182,13 +190,17 @@ async def _ask(url: str, http: aiohttp.ClientSession, token: str, question: str)
 
 
 async def _reload(target: str) -> Reloads:
-    """Change the stored lists again and again, while questions are checked without a pause."""
+    """Change stored lists and weights again and again, while questions are checked without a pause."""
     took: list[float] = []
     failed = 0
     stopping = asyncio.Event()
     async with grpc.aio.insecure_channel(target) as channel:
         judging: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(channel)
         lists: lexicon_pb2_grpc.LexiconServiceAsyncStub = lexicon_pb2_grpc.LexiconServiceStub(channel)
+
+        weights: screener_pb2_grpc.ScreenerServiceAsyncStub = screener_pb2_grpc.ScreenerServiceStub(channel)
+        # The weights that ship, under another name: every change of them is taken up.
+        other = write_weights(replace(read_weights(SHIPPED.read_bytes()), about="bench"))
 
         async def check() -> None:
             nonlocal failed
@@ -205,6 +217,11 @@ async def _reload(target: str) -> Reloads:
         for number in range(_RELOADS):
             entries = [lexicon_pb2.Entry(word=f"基准词{number}x{each}", label=21000) for each in range(1_000)]
             await lists.AddEntries(lexicon_pb2.AddEntriesRequest(entries=entries, author="bench"), timeout=10)
+            await (
+                weights.PutWeights(screener_pb2.PutWeightsRequest(content=other, author="bench"), timeout=10)
+                if number % 2
+                else weights.RestoreWeights(screener_pb2.RestoreWeightsRequest(author="bench"), timeout=10)
+            )
             await asyncio.sleep(0.3)
         stopping.set()
         await asyncio.gather(*checking)

@@ -79,11 +79,11 @@ class Featurizer:
         return count * _INSERTED_EVERY >= len(bare) - count
 
 
-def grams(view: str, bits: int) -> dict[str, int]:
-    """The n-grams of a view, and the feature of each."""
+def gram_at(view: str, number: int) -> str:
+    """The n-gram of which `features` tells the feature at this place."""
     marked = f"{_BEGIN}{view}{_END}"
-    named = [marked[at : at + n] for n in range(2, GRAM_CHARACTERS_MAX + 1) for at in range(len(marked) - n + 1)]
-    return dict(zip(named, features(view, bits).tolist(), strict=True))
+    pairs = len(marked) - 1
+    return marked[number : number + 2] if number < pairs else marked[number - pairs : number - pairs + 3]
 
 
 def features(view: str, bits: int) -> NDArray[np.uint32]:

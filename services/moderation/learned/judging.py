@@ -14,7 +14,7 @@ from services.moderation.learned.model import Score, Screener
 from services.moderation.lexicon.lexicon import Lexicon
 
 # An answer is scored by its last sentences: so many characters, whenever one of them ends …
-_SCORED_CHARACTERS = 150
+_SCORED_CHARACTERS = 100
 
 # … or when none has ended for so many.
 _UNENDED_CHARACTERS = 100
@@ -74,12 +74,13 @@ class LearnedLayer:
         screener = self._screeners.current
         if screener is None or not self._policy.judges(direction):
             return None
-        scores = screener.scores(lexicon.without_allowed(text))
+        heard = lexicon.without_allowed(text)
+        scores = screener.scores(heard)
         block = self._block if direction is Direction.INPUT else {}
         for action, thresholds in ((Action.REFUSED, block), (Action.REFERRED, self._refer)):
             above = [each for each in scores if each.probability >= thresholds.get(each.label, 2.0)]
             if above:
-                return self._suspicion(screener, lexicon, text, action, max(above, key=lambda each: each.probability))
+                return self._suspicion(screener, heard, action, max(above, key=lambda each: each.probability))
         return None
 
     def flags(self, screener: Screener, lexicon: Lexicon, text: str) -> bool:
@@ -127,9 +128,9 @@ class LearnedLayer:
         ]
 
     @staticmethod
-    def _suspicion(screener: Screener, lexicon: Lexicon, text: str, action: Action, score: Score) -> Suspicion:
-        grams = screener.explain(lexicon.without_allowed(text), score)
-        return Suspicion(action, score.label, score.probability, tuple(gram for gram, _ in grams), screener.version)
+    def _suspicion(screener: Screener, heard: str, action: Action, score: Score) -> Suspicion:
+        grams = tuple(gram for gram, _ in screener.explain(heard, score))
+        return Suspicion(action, score.label, score.probability, grams, screener.version)
 
 
 def _is_unended(seen: str) -> bool:

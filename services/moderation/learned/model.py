@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.moderation.domain import LABELS
 from services.moderation.errors import InvalidWeightsError
-from services.moderation.learned.features import Featurizer, features, grams
+from services.moderation.learned.features import Featurizer, features, gram_at
 
 # The weights that ship.
 SHIPPED = Path(__file__).parent / "shipped" / "screener.weights"
@@ -39,6 +39,7 @@ _CHARACTERS_MIN = 4
 _BLOCK_CHARACTERS = 16_384
 
 _GRAMS_EXPLAINED = 12
+_GRAMS_CONSIDERED = 48
 
 # A text of fewer features is not sure of anything: it weighs as if it had so many.
 _FEATURES_MIN = 16
@@ -113,18 +114,15 @@ class Screener:
         """The n-grams that speak most for a score, with what each adds to the logarithm of the odds, the most first."""
         view = self._featurizer.view(text)[score.start : score.end]
         column = self.weights.labels.index(score.label)
-        found = grams(view, self.weights.bits)
-        scale = self.weights.gains[column] * feature_value(len(features(view, self.weights.bits)))
-        weighed = [(gram, int(self.weights.matrix[feature, column]) * scale) for gram, feature in found.items()]
-        weighed.sort(key=lambda each: (-each[1], each[0]))
-        chosen: list[tuple[str, float]] = []
-        for gram, added in weighed:
+        found = features(view, self.weights.bits)
+        added = self.weights.matrix[found, column] * (self.weights.gains[column] * feature_value(len(found)))
+        chosen: dict[str, float] = {}
+        for number in np.argsort(-added, kind="stable")[:_GRAMS_CONSIDERED].tolist():
+            gram = gram_at(view, number)
             # A part of an n-gram that is named already says nothing new.
-            if added > 0 and gram.isprintable() and not any(gram in other or other in gram for other, _ in chosen):
-                chosen.append((gram, round(added, 2)))
-            if len(chosen) == _GRAMS_EXPLAINED:
-                break
-        return chosen
+            if added[number] > 0 and gram.isprintable() and not any(gram in each or each in gram for each in chosen):
+                chosen[gram] = round(float(added[number]), 2)
+        return list(chosen.items())[:_GRAMS_EXPLAINED]
 
     def _odds(self, part: str) -> list[float]:
         found = features(part, self.weights.bits)
