@@ -24,6 +24,8 @@ NEEDS = {
         "DATABASE_URL",
         "REDIS_URL",
         "LEXICON_PATH",
+        "SCREENER_WEIGHTS",
+        "SCREENER_LEARNS_FROM_AUDIT",
         "POLICY_FILE",
         "WECHAT_API_BASE_URL",
         "WECHAT_APPID",

@@ -4,9 +4,15 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from operator import or_
 from pathlib import Path
 
 from services.moderation.config import ModerationSettings
+from services.moderation.domain import Direction
+from services.moderation.layers.policy import LearnedPolicy
+from services.moderation.learned.features import Featurizer
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.model import SHIPPED, Screener, read_weights
 from services.moderation.lexicon.judging import judge
 from services.moderation.lexicon.lexicon import Lexicon
 from services.moderation.lists.domain import compiled, read_list
@@ -85,6 +91,42 @@ def mistakes(lexicon: Lexicon, corpus: Corpus) -> list[str]:
     refused = [f"  refused   {text}" for text in corpus.innocent if judge(lexicon, text).refused is not None]
     accepted = [f"  accepted  {label} {text}" for label, text in corpus.harmful if judge(lexicon, text).refused is None]
     return refused + accepted
+
+
+@dataclass(frozen=True)
+class Local:
+    """What the local layers do to texts: refused by a list, caught (refused or referred) by lists, by scores, by both."""
+
+    refused: Share
+    by_lists: Share
+    by_scores: Share
+    by_both: Share
+
+
+def local(lexicon: Lexicon, learned: LearnedLayer, texts: Sequence[str]) -> Local:
+    """Judge every text by the lists and by the learned layer."""
+    judged = [judge(lexicon, text) for text in texts]
+    lists = [bool(each.refused or each.referred) for each in judged]
+    scores = [learned.judge(lexicon, text, Direction.INPUT) is not None for text in texts]
+    size = len(texts)
+    return Local(
+        Share(sum(each.refused is not None for each in judged), size),
+        Share(sum(lists), size),
+        Share(sum(scores), size),
+        Share(sum(map(or_, lists, scores)), size),
+    )
+
+
+def shipped_learned() -> LearnedLayer:
+    """The learned layer that ships, under the policy that ships."""
+    return LearnedLayer(_Shipped(), LearnedPolicy())
+
+
+class _Shipped:
+    """The port `Screeners`."""
+
+    def __init__(self) -> None:
+        self.current = Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
 
 
 def shipped() -> Lexicon:

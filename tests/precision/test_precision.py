@@ -4,7 +4,7 @@ import pytest
 
 from services.moderation.lexicon.lexicon import Lexicon
 from tests.precision.corpus import EVASIONS, Corpus, beside_the_lists, development, held_out, unseen
-from tests.precision.evaluation import evaluate, mistakes, shipped
+from tests.precision.evaluation import evaluate, local, mistakes, shipped, shipped_learned
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,15 @@ def test_innocent_sentences_of_the_held_out_half_are_not_refused(lexicon: Lexico
     assert result.refused_innocent.of > 1_000
     assert result.refused_innocent.share <= 0.002
     assert result.referred_innocent.share <= 0.06
+
+
+def test_scores_catch_what_lists_do_not_and_hardly_any_innocent_sentence(lexicon: Lexicon) -> None:
+    learned = shipped_learned()
+    innocent = local(lexicon, learned, held_out().innocent)
+    assert innocent.by_scores.share <= 0.005
+    harmful = local(lexicon, learned, [text for _, text in unseen().harmful])
+    assert harmful.by_both.share >= 0.6
+    assert harmful.by_lists.share < 0.25
 
 
 @pytest.mark.parametrize("evasion", EVASIONS)
