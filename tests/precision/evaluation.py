@@ -95,7 +95,7 @@ def mistakes(lexicon: Lexicon, corpus: Corpus) -> list[str]:
 
 @dataclass(frozen=True)
 class Local:
-    """What the local layers do to texts: refused by a list, caught (refused or referred) by lists, by scores, by both."""
+    """What the local layers do: refused by a list; refused or referred by lists, by scores, by both."""
 
     refused: Share
     by_lists: Share

@@ -7,7 +7,7 @@ from math import sqrt
 from services.moderation.learned.model import Screener
 from services.moderation.learned.samples import Sample
 
-THRESHOLDS = (0.8, 0.85, 0.9, 0.95)
+THRESHOLDS = (0.8, 0.83, 0.9, 0.95)
 _Z = 1.96
 
 
