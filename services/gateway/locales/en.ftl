@@ -52,6 +52,7 @@ INVALID_REFRESH_TOKEN = The session has ended: log in again.
 INSUFFICIENT_QUOTA = The wallet does not cover this request: top it up.
 CONTENT_REFUSED = The content is not allowed.
     .lexicon = The content is not allowed.
+    .learned = The content is not allowed.
     .wechat = Please change your question.
     .openai = The question touches a sensitive topic.
 MODERATION_UNAVAILABLE = Moderation does not answer: try again shortly.

@@ -51,6 +51,7 @@ INVALID_REFRESH_TOKEN = 登录已失效，请重新登录。
 INSUFFICIENT_QUOTA = 余额不足，请充值后再试。
 CONTENT_REFUSED = 内容包含违规信息
     .lexicon = 内容包含违规信息
+    .learned = 内容包含违规信息
     .wechat = 请修改您的提问
     .openai = 提问涉及敏感话题
 MODERATION_UNAVAILABLE = 内容审核服务暂时没有响应，请稍后再试。

@@ -22,7 +22,7 @@ GRAM_CHARACTERS_MAX = 3
 _BEGIN, _END = "\x02", "\x03"
 
 # Letters or digits between Chinese characters, and what they leave when a text is full of them.
-_INSERTED = pattern(r"(?<=[\u3400-\u9fff])[0-9a-z]{1,6}(?=[\u3400-\u9fff])")
+_INSERTED = pattern(r"(?<=[\u3400-\u9fff])[0-9a-z]{1,12}(?=[\u3400-\u9fff])")
 _LETTER_OR_DIGIT = pattern(r"[0-9a-z]")
 _DIGITS = pattern(r"[0-9]+")
 
@@ -58,8 +58,9 @@ class Featurizer:
             # Many of them stand between the characters and for nothing.
             seen = pictured if (len(pictured) - len(seen)) * _INSERTED_EVERY < len(seen) else seen
         if _LETTER_OR_DIGIT.search(seen):
-            if self._is_full_of_insertions(seen):
-                seen = self._folder.bare(text)
+            bare = self._folder.bare(text)
+            if len(_INSERTED.findall(seen)) * _INSERTED_EVERY >= len(bare) > 0:
+                seen = bare
             seen = _DIGITS.sub("0", seen)
         seen = collapsed(seen)
         hits = self._joined.find_matches_as_indexes(seen)
@@ -72,11 +73,6 @@ class Featurizer:
             yield self._whole[self._ways[way]]
             done = end
         yield seen[done:]
-
-    @staticmethod
-    def _is_full_of_insertions(seen: str) -> bool:
-        bare, count = _INSERTED.subn("", seen)
-        return count * _INSERTED_EVERY >= len(bare) - count
 
 
 def gram_at(view: str, number: int) -> str:

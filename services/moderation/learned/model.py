@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,24 @@ _SHA256_BYTES = 32
 _VERSION_DIGITS = 12
 _BITS = (10, 20)
 
-# A longer text is judged part by part, so that what is harmful in it is not thinned by what stands around it …
+# A longer text is judged part by part, so that what is harmful in it is not thinned by what stands around it.
 WHOLE_CHARACTERS = 100
-_PART_CHARACTERS = 60
-_STEP_CHARACTERS = 20
 
-# … and each doubling of the parts, which are chances to be mistaken, takes so much from the logarithm of the odds.
-_CAUTION = 0.25 * math.log(2)
+
+class _Scale(NamedTuple):
+    """Parts of so many characters, one beginning so many after the other.
+
+    Each part is a chance to be mistaken, and a short one more than a long one: so often the logarithm of their number
+    is taken from the logarithm of the odds.
+    """
+
+    characters: int
+    step: int
+    caution: float
+
+
+_SCALES = (_Scale(60, 20, 0.25), _Scale(30, 10, 0.5))
+_PART_CHARACTERS_MAX = max(scale.characters for scale in _SCALES)
 
 # Of fewer characters nothing is said: "120,000" is one, a number.
 _CHARACTERS_MIN = 4
@@ -102,11 +114,10 @@ class Screener:
                 Score(label, _probability(odds), 0, len(view))
                 for label, odds in zip(self.weights.labels, self._odds(view), strict=True)
             ]
-        starts, odds = self._odds_of_parts(view)
-        caution = _CAUTION * math.log2(len(starts))
+        spans, odds = self._odds_of_parts(view)
         best = odds.argmax(axis=0).tolist()
         return [
-            Score(label, _probability(float(odds[row, column]) - caution), starts[row], starts[row] + _PART_CHARACTERS)
+            Score(label, _probability(float(odds[row, column])), *spans[row])
             for column, (label, row) in enumerate(zip(self.weights.labels, best, strict=True))
         ]
 
@@ -130,36 +141,33 @@ class Screener:
         odds: list[float] = (sums * (self._gains * feature_value(len(found))) + self._offsets).tolist()
         return odds
 
-    def _odds_of_parts(self, view: str) -> tuple[list[int], NDArray[np.float64]]:
-        """Where parts of a long view begin, and the odds of each: what stands in it is summed once."""
-        starts: list[int] = []
+    def _odds_of_parts(self, view: str) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+        """Where the parts of a long view stand, and the odds of each, less caution; it is summed once."""
+        spans: list[tuple[int, int]] = []
         odds: list[NDArray[np.float64]] = []
-        for begin in range(0, max(1, len(view) - _PART_CHARACTERS), _BLOCK_CHARACTERS):
-            block = view[begin : begin + _BLOCK_CHARACTERS + _PART_CHARACTERS]
-            last = max(0, len(block) - _PART_CHARACTERS)
-            at = np.array([*range(0, last, _STEP_CHARACTERS), last])
-            starts += (at + begin).tolist()
-            odds.append(self._odds_at(block, at))
-        return starts, np.concatenate(odds)
-
-    def _odds_at(self, block: str, starts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The odds of the parts of a block that begin at these characters, whose first one the mark is before."""
-        weights = self.weights.matrix.take(features(block, self.weights.bits), axis=0)
-        # As many pairs as characters and one, then the triples.
-        pairs, triples = np.split(weights, [len(block) + 1])
-        ends = np.minimum(starts + _PART_CHARACTERS + 2, len(block) + 2)
-        sums = _between(pairs, starts, ends - 1) + _between(triples, starts, ends - 2)
-        value = feature_value(2 * _PART_CHARACTERS + 1)
-        odds: NDArray[np.float64] = sums * (self._gains * value) + self._offsets
-        return odds
+        caution = {scale: scale.caution * math.log(len(view) / scale.step) for scale in _SCALES}
+        for begin in range(0, max(1, len(view) - _PART_CHARACTERS_MAX), _BLOCK_CHARACTERS):
+            block = view[begin : begin + _BLOCK_CHARACTERS + _PART_CHARACTERS_MAX]
+            weights = self.weights.matrix.take(features(block, self.weights.bits), axis=0)
+            # As many pairs as characters and one, then the triples.
+            pairs, triples = (_summed(each) for each in np.split(weights, [len(block) + 1]))
+            for scale in _SCALES:
+                last = len(block) - scale.characters
+                starts = np.array([*range(0, last, scale.step), last])
+                # The mark before the block moves all by one: a part of so many characters has two more.
+                ends = starts + scale.characters + 2
+                sums = pairs[ends - 1] - pairs[starts] + triples[ends - 2] - triples[starts]
+                value = feature_value(2 * scale.characters + 1)
+                odds.append(sums * (self._gains * value) + self._offsets - caution[scale])
+                spans += [(begin + start, begin + start + scale.characters) for start in starts.tolist()]
+        return spans, np.concatenate(odds)
 
 
-def _between(weights: NDArray[np.int8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Sums of rows from each start up to its end."""
+def _summed(weights: NDArray[np.int8]) -> NDArray[np.int32]:
+    """The sums of the rows before each."""
     upto = np.zeros((len(weights) + 1, weights.shape[1]), dtype=np.int32)
     np.cumsum(weights, axis=0, dtype=np.int32, out=upto[1:])
-    sums: NDArray[np.int32] = upto[ends] - upto[starts]
-    return sums
+    return upto
 
 
 def feature_value(count: int) -> float:
