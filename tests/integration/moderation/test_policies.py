@@ -115,6 +115,7 @@ async def serving(
 
 def policy(when_wechat_is_down: str, when_openai_is_down: str = "open") -> str:
     return (
+        "[learned]\ninput = false\n"
         f'[wechat]\nwhen_down = "{when_wechat_is_down}"\ntimeout_s = {BUDGET_S}\n'
         f'[openai]\nwhen_down = "{when_openai_is_down}"\ntimeout_s = {BUDGET_S}\n'
     )
