@@ -25,7 +25,8 @@ run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
-	@$(BIN)/python -m pytest -n $(LANES) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(LANES) --dist loadgroup -m "not alone"
+	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
 	@$(BIN)/ruff format --check .

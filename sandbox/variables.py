@@ -93,4 +93,12 @@ NEEDS = {
 REFERENCE = re.compile(r'"env:([A-Za-z_][A-Za-z0-9_]*)"')
 
 # Every service is given these.
-SHARED = ("LOG_LEVEL", "OTEL_EXPORTER_OTLP_ENDPOINT", "DRAIN_S")
+SHARED = (
+    "LOG_LEVEL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "DRAIN_S",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "TLS_CA_FILE",
+    "GRPC_PLAINTEXT",
+)

@@ -19,11 +19,27 @@ from sandbox.state import State
 from sandbox.supervisor import Supervisor
 
 
+# Tests of these folders and files compare times with a budget, or want all cores for a model: they run when nothing
+# else does, in `make test` after the lanes.
+_ALONE = (
+    "integration/moderation/layers",
+    "integration/moderation/test_policies.py",
+    "integration/chat/test_exact_counts.py",
+    "e2e/test_local_model.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file run on one worker, and all that share the big mesh on the same, so that there is one of it."""
+    """Say which lane a test runs in.
+
+    Tests of one file run on one worker, and all that share the big mesh on the same, so that there is one of it.
+    """
     for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if path.startswith(_ALONE):
+            item.add_marker(pytest.mark.alone)
         shares_mesh = "mesh" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("mesh" if shares_mesh else item.path.name))
+        item.add_marker(pytest.mark.xdist_group("mesh" if shares_mesh else path))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import grpc
 from opentelemetry.instrumentation.grpc import aio_client_interceptors
 
 from services.runtime.status import from_rpc_error
+from services.runtime.tls import RotatingChannel, TlsFiles
 from services.runtime.trace import TRACEPARENT, Telemetry, current_traceparent
 
 RequestT = TypeVar("RequestT")
@@ -17,7 +18,15 @@ ResponseT = TypeVar("ResponseT")
 class Peer:
     """A service that we call."""
 
-    def __init__(self, name: str, target: str, telemetry: Telemetry, *, idempotent: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        telemetry: Telemetry,
+        *,
+        idempotent: Sequence[str] = (),
+        tls: TlsFiles | None = None,
+    ) -> None:
         """Open a channel lazily.
 
         Args:
@@ -25,6 +34,10 @@ class Peer:
             target: `host:port`, or `dns:///name:port` for every replica behind a headless service.
             telemetry: Records client spans when it is on.
             idempotent: Fully qualified services whose unary methods may be retried when the peer is unreachable.
+            tls: Certificates for mutual TLS; None speaks in the clear.
+
+        Raises:
+            StartupError: The certificates cannot be read.
         """
         interceptors = (
             aio_client_interceptors(tracer_provider=telemetry.provider)  # type: ignore[no-untyped-call]  # publishes no types
@@ -32,7 +45,7 @@ class Peer:
             else None
         )
         self.name = name
-        self.channel = grpc.aio.insecure_channel(target, options=_options(idempotent), interceptors=interceptors)
+        self.channel = _channel(target, _options(idempotent), interceptors, tls)
 
     async def unary(
         self,
@@ -75,6 +88,17 @@ class Peer:
     async def close(self) -> None:
         """Close the channel."""
         await self.channel.close()
+
+
+def _channel(target: str, options: Any, interceptors: Any, tls: TlsFiles | None) -> grpc.aio.Channel:
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+
+    def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(target, credentials, options=options, interceptors=interceptors)
+
+    # What generated stubs ask of a channel, it has.
+    return RotatingChannel(tls, secure)  # type: ignore[return-value]
 
 
 def _metadata() -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,17 @@ class ServiceSettings(BaseSettings):
         default=None, description="OTLP/gRPC collector, as http://host:4317. Absent: tracing is off and free."
     )
     service_instance: str = Field(default="local", description="Name of this replica, for logs and traces.")
+    tls_cert_file: Path | None = Field(
+        default=None, description="This service's certificate with its chain, PEM: mutual TLS between services."
+    )
+    tls_key_file: Path | None = Field(default=None, description="The certificate's private key, PEM.")
+    tls_ca_file: Path | None = Field(
+        default=None, description="The authorities that sign the certificates of this mesh's services, PEM."
+    )
+    grpc_plaintext: bool = Field(
+        default=False,
+        description="Speak gRPC in the clear beyond the loopback: the network is private.",
+    )
     drain_s: float = Field(
         default=30.0,
         ge=0,

@@ -8,6 +8,7 @@ from opentelemetry.instrumentation.grpc import aio_server_interceptor
 from services.runtime.endless import EndlessCalls
 from services.runtime.errors import StartupError
 from services.runtime.interceptors import Observe, RpcMetrics
+from services.runtime.tls import TlsFiles, server_credentials
 from services.runtime.trace import Telemetry
 
 _OPTIONS = (
@@ -26,8 +27,18 @@ _OPTIONS = (
 class GrpcServer:
     """Serves gRPC on one port. Register servicers on `.grpc` before `start`; `.endless` is for calls without an end."""
 
-    def __init__(self, *, host: str, port: int, drain_s: float, metrics: RpcMetrics, telemetry: Telemetry) -> None:
-        """Build the server; nothing listens yet."""
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        drain_s: float,
+        metrics: RpcMetrics,
+        telemetry: Telemetry,
+        tls: TlsFiles | None = None,
+    ) -> None:
+        """Build the server; nothing listens yet. With `tls` it takes callers with a certificate of the mesh only."""
+        self._tls = tls
         interceptors: list[grpc.aio.ServerInterceptor] = [Observe(metrics)]
         if telemetry.provider is not None:
             # The library publishes no types.
@@ -49,7 +60,7 @@ class GrpcServer:
         """
         reflection.enable_server_reflection([*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
         try:
-            self.port = self.grpc.add_insecure_port(self._address)
+            self.port = self._listen()
         except RuntimeError:
             raise StartupError(
                 f"Nothing can listen on {self._address}: the port is in use or not allowed. Set PORT to a free one."
@@ -57,6 +68,11 @@ class GrpcServer:
         await self.grpc.start()
         for name in ("", *service_names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def _listen(self) -> int:
+        if self._tls is None:
+            return self.grpc.add_insecure_port(self._address)
+        return self.grpc.add_secure_port(self._address, server_credentials(self._tls))
 
     async def drain(self) -> None:
         """Tell probes and clients to go elsewhere, let running calls finish for `drain_s`, then stop."""

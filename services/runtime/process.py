@@ -25,6 +25,7 @@ from services.runtime.errors import StartupError
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
 from services.runtime.logs import configure_logging
+from services.runtime.tls import TlsFiles, demand_private, tls_files
 from services.runtime.trace import Telemetry
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -52,9 +53,24 @@ class Runtime:
     registry: CollectorRegistry
     telemetry: Telemetry
 
+    @property
+    def tls(self) -> TlsFiles | None:
+        """Certificates for mutual TLS; None when there are none.
+
+        Raises:
+            StartupError: Only some are named.
+        """
+        return tls_files(self.settings.tls_cert_file, self.settings.tls_key_file, self.settings.tls_ca_file)
+
     def grpc_server(self) -> GrpcServer:
-        """A gRPC server on this service's port."""
+        """A gRPC server on this service's port.
+
+        Raises:
+            StartupError: It would speak in the clear where others can listen.
+        """
+        demand_private(self.settings.host, self.tls, plaintext=self.settings.grpc_plaintext)
         return GrpcServer(
+            tls=self.tls,
             host=self.settings.host,
             port=self.settings.port,
             drain_s=self.settings.drain_s,
@@ -64,7 +80,7 @@ class Runtime:
 
     def peer(self, name: str, target: str, *, idempotent: tuple[str, ...] = ()) -> Peer:
         """A service to call."""
-        return Peer(name, target, self.telemetry, idempotent=idempotent)
+        return Peer(name, target, self.telemetry, idempotent=idempotent, tls=self.tls)
 
 
 # Builds a service's adapters, starts its server and yields it; what it opened it closes on exit.
