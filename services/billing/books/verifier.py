@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 
 import asyncpg
 
@@ -92,19 +93,20 @@ async def _projections(connection: Connection, findings: Findings) -> None:
         findings.add(
             Check.PROJECTION,
             f"transfer {row['id']}",
-            f"Wallet {row['user_id']} is said to have {row['wallet_balance_micros']} after it, not {row['expected']}.",
+            f"Wallet {row['user_id']} is said to have {row['wallet_balance_micros']} after it, "
+            f"not {_said(row['expected'])}.",
         )
     for row in await connection.fetch(sql.WALLET_BALANCES, FINDINGS_MAX, timeout=_TIMEOUT_S):
         findings.add(
             Check.PROJECTION,
             f"wallet {row['user_id']}",
-            f"The balance is {_said(row['balance_micros'])} and the journal says {row['expected']}.",
+            f"The balance is {_said(row['balance_micros'])} and the journal says {_said(row['expected'])}.",
         )
     for row in await connection.fetch(sql.WALLET_RESERVES, FINDINGS_MAX, timeout=_TIMEOUT_S):
         findings.add(
             Check.PROJECTION,
             f"wallet {row['user_id']}",
-            f"{_said(row['reserved_micros'])} is reserved and open turns and refunds need {row['expected']}.",
+            f"{_said(row['reserved_micros'])} is reserved and open turns and refunds need {_said(row['expected'])}.",
         )
     for row in await connection.fetch(sql.ORPHANS, FINDINGS_MAX, _ORPHAN_AFTER_S, timeout=_TIMEOUT_S):
         findings.add(
@@ -116,7 +118,7 @@ async def _projections(connection: Connection, findings: Findings) -> None:
 
 async def _records(connection: Connection, findings: Findings) -> None:
     for row in await connection.fetch(sql.RECORDS, FINDINGS_MAX, timeout=_TIMEOUT_S):
-        expected, moved = row["expected"], row["moved"]
+        expected, moved = _amount(row["expected"]), _amount(row["moved"])
         if moved is None:
             message = f"The journal has no {row['kind']} of {expected} for it."
         elif expected is None:
@@ -128,7 +130,7 @@ async def _records(connection: Connection, findings: Findings) -> None:
         findings.add(
             Check.RECORD,
             f"order {row['out_trade_no']}",
-            f"It says that {row['refunded_fen']} fen were refunded, its refunds say {row['expected']}.",
+            f"It says that {row['refunded_fen']} fen were refunded, its refunds say {_said(row['expected'])}.",
         )
 
 
@@ -148,5 +150,10 @@ def _sorted(heads: Mapping[int, Head]) -> list[Head]:
     return [heads[chain_id] for chain_id in sorted(heads)]
 
 
-def _said(amount: int | None) -> str:
-    return "missing" if amount is None else str(amount)
+def _said(amount: int | Decimal | None) -> str:
+    return "missing" if amount is None else str(int(amount))
+
+
+def _amount(sum_: Decimal | None) -> int | None:
+    """A sum of PostgreSQL's, which would be written as 1E+7."""
+    return None if sum_ is None else int(sum_)

@@ -107,6 +107,8 @@ async def test_tampering_is_found_and_named(history: History, check: Check, stat
     found = await verified(history.pool)
     assert check in {finding.check for finding in found.findings}, found.findings
     assert all(finding.subject and finding.message.endswith((".", "?")) for finding in found.findings)
+    # Amounts are whole: a sum of PostgreSQL's would be written as 1E+6.
+    assert not any("E+" in finding.message for finding in found.findings), found.findings
 
 
 async def test_a_call_that_was_given_up_is_proved_from_what_is_stored(history: History) -> None:
