@@ -18,7 +18,6 @@ from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
 
-
 # Tests of these folders and files compare times with a budget, or want all cores for a model: they run when nothing
 # else does, in `make test` after the lanes.
 _ALONE = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from queqiao.billing.v1 import billing_pb2_grpc, books_pb2_grpc, payments_pb2_grpc
 
 from services.billing.books.costs import CostGauge, CostReader
+from services.billing.books.owner import OwnerGauge
 from services.billing.books.servicer import BooksServicer
 from services.billing.books.statement import StatementReader
 from services.billing.books.verifier import Verifier
@@ -15,6 +16,7 @@ from services.billing.config import BillingSettings
 from services.billing.payments.app import payments
 from services.billing.prices import PriceBook
 from services.billing.rates import RateJob
+from services.billing.reservations import ReservationGauge, ReservationMetrics
 from services.billing.servicer import BillingServicer
 from services.billing.store import PostgresLedger
 from services.billing.sweeper import Sweeper
@@ -44,8 +46,10 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 schema="billing",
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=_CONNECTIONS_MAX,
+                on_connect=runtime.stores.record,
             )
         )
+        runtime.stores.postgres(pool, "billing")
         prices = PriceBook(
             pool,
             refresh_s=settings.prices_refresh_s,
@@ -60,8 +64,10 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 schema="billing",
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=2,
+                on_connect=runtime.stores.record,
             )
         )
+        runtime.stores.postgres(ledger_pool, "ledger")
         store = PostgresLedger(ledger_pool)
         writer = LedgerWriter(
             store,
@@ -71,14 +77,17 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
             waiting_max=settings.waiting_max,
         )
         await stack.enter_async_context(writer.running())
-        sweeper = Sweeper(store, writer, every_s=settings.sweep_every_s)
+        reservations = ReservationMetrics(runtime.registry)
+        sweeper = Sweeper(store, writer, reservations, every_s=settings.sweep_every_s)
         await stack.enter_async_context(running(sweeper.run()))
+        await stack.enter_async_context(running(ReservationGauge(pool, reservations).run()))
         await stack.enter_async_context(running(prices.keep_fresh()))
         if rate_url := settings.exchange_rate_url.get_secret_value():
             rates = RateJob(prices, rate_url, every_s=settings.exchange_rate_refresh_s)
             await stack.enter_async_context(running(rates.run()))
         verifier, costs = Verifier(pool), CostReader(pool)
         await stack.enter_async_context(running(CostGauge(costs, runtime.registry).run()))
+        await stack.enter_async_context(running(OwnerGauge(pool, runtime.registry).run()))
         if settings.verify_every_s:
             watch = LedgerWatch(verifier, runtime.registry, every_s=settings.verify_every_s)
             await stack.enter_async_context(running(watch.run()))

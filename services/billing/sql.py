@@ -105,6 +105,13 @@ SELECT user_id, request_id FROM reservations
 WHERE state = 'reserved' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
 """
 
+OPEN_RESERVATIONS = """
+SELECT count(*) AS open, count(*) FILTER (WHERE expires_at < now()) AS overdue,
+    coalesce(sum(amount_micros), 0)::bigint AS held,
+    coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_age_s
+FROM reservations WHERE state = 'reserved'
+"""
+
 PRICES = """
 SELECT DISTINCT ON (model)
     model, input_usd_micros, cached_input_usd_micros, output_usd_micros, markup_basis_points, own_model, effective_at

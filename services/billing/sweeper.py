@@ -7,6 +7,7 @@ import structlog
 
 from services.billing.domain import Expire, Key
 from services.billing.ports import LedgerStore, StoreError
+from services.billing.reservations import ReservationMetrics
 from services.billing.writer import LedgerWriter
 from services.runtime.errors import ServiceError
 
@@ -18,10 +19,13 @@ log = structlog.get_logger()
 class Sweeper:
     """Expires overdue reservations, through the same writer as everything else."""
 
-    def __init__(self, store: LedgerStore, writer: LedgerWriter, *, every_s: float) -> None:
+    def __init__(
+        self, store: LedgerStore, writer: LedgerWriter, metrics: ReservationMetrics, *, every_s: float
+    ) -> None:
         """Sweep every `every_s` seconds."""
         self._store = store
         self._writer = writer
+        self._metrics = metrics
         self._every_s = every_s
 
     async def run(self) -> None:
@@ -43,6 +47,7 @@ class Sweeper:
                 # Another process was quicker, or the ledger does not answer: the next sweep will see.
                 break
         if expired:
+            self._metrics.expired.inc(expired)
             log.info("overdue reservations released", count=expired)
         return expired
 

@@ -120,9 +120,12 @@ async def _outside(stack: AsyncExitStack, settings: ChatSettings, runtime: Runti
             schema="chat",
             migrations=Path(__file__).with_name("migrations"),
             connections_max=16,
+            on_connect=runtime.stores.record,
         )
     )
     redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    runtime.stores.postgres(pool, "chat")
+    runtime.stores.redis(redis, "chat")
     moderation = runtime.peer(
         "moderation", settings.moderation_target, idempotent=("queqiao.moderation.v1.ModerationService",)
     )

@@ -95,9 +95,17 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
     async with AsyncExitStack() as stack:
         database_url = settings.database_url.get_secret_value()
         pool = await stack.enter_async_context(
-            postgres_pool(database_url, schema=SCHEMA, migrations=MIGRATIONS, connections_max=8)
+            postgres_pool(
+                database_url,
+                schema=SCHEMA,
+                migrations=MIGRATIONS,
+                connections_max=8,
+                on_connect=runtime.stores.record,
+            )
         )
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+        runtime.stores.postgres(pool, "gateway")
+        runtime.stores.redis(redis, "gateway")
         chat_peer = runtime.peer("chat", settings.chat_target)
         stack.push_async_callback(chat_peer.close)
         billing_peer = runtime.peer(

@@ -1,6 +1,12 @@
 """Prometheus metrics of the gateway."""
 
+import time
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.gateway.edge import http_errors
+from services.runtime.errors import ServiceError
+from services.runtime.trace import exemplar
 
 
 class GatewayMetrics:
@@ -33,4 +39,29 @@ class GatewayMetrics:
             registry=registry,
         )
         self.sockets_open = Gauge("queqiao_websockets_open", "WebSockets open now.", registry=registry)
-        self.streams_live = Gauge("queqiao_http_streams_live", "Answers being streamed now.", registry=registry)
+        self.streams_open = Gauge(
+            "queqiao_streams_open",
+            "Answers being streamed now, by transport: sse, ws.",
+            ["transport"],
+            registry=registry,
+        )
+        self.streams_ended = Counter(
+            "queqiao_streams_ended",
+            "Streamed answers by transport and how they ended: whole, refused (the client's fault, or moderation), "
+            "failed (ours). Those of sse had begun with status 200; of ws all are counted, for no status tells.",
+            ["transport", "outcome"],
+            registry=registry,
+        )
+        for transport in ("sse", "ws"):
+            self.streams_open.labels(transport)
+            for outcome in ("whole", "refused", "failed"):
+                self.streams_ended.labels(transport, outcome)
+
+    def first_token(self, begin: float) -> None:
+        """Time the first text of an answer to a request that arrived at `begin`, by `time.perf_counter`."""
+        self.first_token_seconds.observe(time.perf_counter() - begin, exemplar())
+
+    def stream_ended(self, transport: str, error: ServiceError | None = None) -> None:
+        """Count a streamed answer that ended, with an error or whole."""
+        outcome = "whole" if error is None else "failed" if http_errors.form(error).status >= 500 else "refused"
+        self.streams_ended.labels(transport, outcome).inc()

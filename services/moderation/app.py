@@ -57,9 +57,12 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
                 schema="moderation",
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=_CONNECTIONS_MAX,
+                on_connect=runtime.stores.record,
             )
         )
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+        runtime.stores.postgres(pool, "moderation")
+        runtime.stores.redis(redis, "moderation")
 
         lists = ListStore(pool)
         library = Library(

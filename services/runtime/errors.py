@@ -33,6 +33,10 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
 
+# What is the server's fault, by OpenTelemetry's semantic conventions for gRPC.
+FAULTS = (Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS)
+
+
 class ServiceError(Exception):
     """An error that a caller may see.
 

@@ -3,7 +3,7 @@
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry.instrumentation.grpc import aio_server_interceptor
+from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 
 from services.runtime.endless import EndlessCalls
 from services.runtime.errors import StartupError
@@ -41,8 +41,11 @@ class GrpcServer:
         self._tls = tls
         interceptors: list[grpc.aio.ServerInterceptor] = [Observe(metrics)]
         if telemetry.provider is not None:
-            # The library publishes no types.
-            tracing = aio_server_interceptor(tracer_provider=telemetry.provider)  # type: ignore[no-untyped-call]
+            # The library publishes no types. Probes are no requests of anybody's.
+            tracing = aio_server_interceptor(  # type: ignore[no-untyped-call]
+                tracer_provider=telemetry.provider,
+                filter_=filters.negate(filters.health_check()),
+            )
             interceptors.insert(0, tracing)
         self.endless = EndlessCalls()
         self.grpc = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)

@@ -7,10 +7,10 @@ driver or an ORM for what is forty lines here.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -20,6 +20,9 @@ from services.runtime.errors import StartupError
 # A connection of its own, or one lent by a pool.
 # In quotes: only the stubs know these classes as generic.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+# Told of each new connection of a pool.
+OnConnect: TypeAlias = Callable[[Connection], Coroutine[Any, Any, None]]
 
 # What a statement fails with when the database is away.
 AWAY = (
@@ -49,14 +52,19 @@ _MIGRATION_LOCK = 0x0071_7565
 
 @asynccontextmanager
 async def postgres_pool(
-    url: str, *, schema: str, migrations: Path, connections_max: int
+    url: str,
+    *,
+    schema: str,
+    migrations: Path,
+    connections_max: int,
+    on_connect: OnConnect | None = None,
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """Connect, bring the schema up to date, and close in the end.
+    """Connect, bring the schema up to date, and close in the end; `on_connect` is given each new connection.
 
     Raises:
         StartupError: The database does not answer, refuses us, or a migration that ran was changed afterwards.
     """
-    pool = await _connect(url, schema, connections_max)
+    pool = await _connect(url, schema, connections_max, on_connect)
     try:
         async with pool.acquire() as connection:
             await migrate(connection, schema=schema, migrations=migrations)
@@ -123,7 +131,9 @@ async def _apply(
     )
 
 
-async def _connect(url: str, schema: str, connections_max: int) -> "asyncpg.Pool[asyncpg.Record]":
+async def _connect(
+    url: str, schema: str, connections_max: int, on_connect: OnConnect | None
+) -> "asyncpg.Pool[asyncpg.Record]":
     where = urlsplit(url).hostname or "its socket"
     deadline = asyncio.get_running_loop().time() + _CONNECT_PATIENCE_S
     while True:
@@ -133,6 +143,7 @@ async def _connect(url: str, schema: str, connections_max: int) -> "asyncpg.Pool
                 min_size=1,
                 max_size=connections_max,
                 command_timeout=10,
+                init=on_connect,
                 server_settings={
                     "search_path": schema,
                     "application_name": f"queqiao-{schema}",

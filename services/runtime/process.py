@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import platform
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -14,6 +17,7 @@ import uvloop
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
+    Info,
     PlatformCollector,
     ProcessCollector,
     start_http_server,
@@ -22,9 +26,11 @@ from prometheus_client import (
 from services.runtime.channels import Peer
 from services.runtime.config import ServiceSettings, load
 from services.runtime.errors import StartupError
+from services.runtime.event_loop import LoopLag
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
 from services.runtime.logs import configure_logging
+from services.runtime.stores import Stores
 from services.runtime.tls import TlsFiles, demand_private, tls_files
 from services.runtime.trace import Telemetry
 
@@ -61,6 +67,11 @@ class Runtime:
             StartupError: Only some are named.
         """
         return tls_files(self.settings.tls_cert_file, self.settings.tls_key_file, self.settings.tls_ca_file)
+
+    @cached_property
+    def stores(self) -> Stores:
+        """Where connections to PostgreSQL and Redis are reported."""
+        return Stores(self.registry, self.telemetry)
 
     def grpc_server(self) -> GrpcServer:
         """A gRPC server on this service's port.
@@ -129,10 +140,13 @@ async def _serve(name: str, settings: SettingsT, app: App[SettingsT]) -> None:
         loop.add_signal_handler(number, stopping.set)
     configure_logging(name, settings.service_instance, settings.log_level)
     log = structlog.get_logger()
-    registry = _metrics_registry()
+    registry = _metrics_registry(name)
     telemetry = Telemetry.start(name, settings.service_instance, settings.otel_exporter_otlp_endpoint)
     try:
-        async with app(settings, Runtime(name, settings, registry, telemetry)) as server:
+        async with (
+            running(LoopLag(registry).run()),
+            app(settings, Runtime(name, settings, registry, telemetry)) as server,
+        ):
             _serve_metrics(settings, registry)
             # What has been built so far lives as long as the process: the collector need never look at it again.
             gc.collect()
@@ -147,11 +161,13 @@ async def _serve(name: str, settings: SettingsT, app: App[SettingsT]) -> None:
     log.info("stopped")
 
 
-def _metrics_registry() -> CollectorRegistry:
+def _metrics_registry(service: str) -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
+    build = Info("queqiao_build", "What runs here; always 1.", registry=registry)
+    build.info({"service": service, "version": version("queqiao"), "python": platform.python_version()})
     return registry
 
 

@@ -6,22 +6,23 @@ Spans are recorded only when an exporter is configured; without one no tracing c
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.util.types import Attributes
 
-from services.runtime.errors import Code, ServiceError
+from services.runtime.errors import FAULTS, Code, ServiceError
 
 TRACEPARENT = "traceparent"
-
-# What is the server's fault, by OpenTelemetry's semantic conventions for gRPC.
-_FAULTS = (Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS)
 
 ResultT = TypeVar("ResultT")
 
@@ -79,7 +80,7 @@ class Telemetry:
         resource = Resource.create(
             {"service.name": service, "service.namespace": "queqiao", "service.instance.id": instance}
         )
-        provider = TracerProvider(resource=resource)
+        provider = TracerProvider(resource=resource, sampler=ParentBased(_OfRequests()))
         exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
         return cls(provider)
@@ -99,6 +100,33 @@ class Telemetry:
         """Send what has been recorded."""
         if self.provider is not None:
             self.provider.shutdown()
+
+
+class _OfRequests(Sampler):
+    """Begins a trace with a request that comes in: what background tasks ask of stores and peers would be noise."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: trace.SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[trace.Link] | None = None,
+        trace_state: trace.TraceState | None = None,
+    ) -> SamplingResult:
+        """Keep spans of servers."""
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if kind is trace.SpanKind.SERVER else Decision.DROP)
+
+    def get_description(self) -> str:
+        """What it is called."""
+        return "OfRequests"
+
+
+def exemplar() -> dict[str, str] | None:
+    """What ties a measurement to the trace at hand; None when that is not recorded."""
+    span = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{span.trace_id:032x}"} if span.trace_flags.sampled else None
 
 
 class ItemSpans:
@@ -129,7 +157,7 @@ def _end(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:
     error = None if outcome.cancelled() else outcome.exception()
     code = error.wire_code if isinstance(error, ServiceError) else Code.INTERNAL if error else 0
     span.set_attribute("rpc.grpc.status_code", int(code))
-    if code in _FAULTS:
+    if code in FAULTS:
         span.set_status(trace.StatusCode.ERROR, Code(code).name)
     span.end()
 

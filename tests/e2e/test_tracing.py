@@ -13,6 +13,13 @@ from tests.fakes.collector import Collector
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
+# Who calls whom in one turn.
+EDGES = {("gateway", "chat"), ("chat", "moderation"), ("chat", "billing")}
+# Who asks which store; a transaction of the ledger is shared by many turns.
+STORES = {("gateway", "postgresql"), ("gateway", "redis"), ("chat", "postgresql"), ("chat", "redis")} | {
+    ("moderation", "redis")
+}
+
 
 async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
     simulator: SimulatorProcess, mesh_folder: Path
@@ -31,15 +38,19 @@ async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
             async with http.post(f"{mesh.url}/v1/chat/completions", json=body, headers=headers) as answer:
                 assert answer.status == 200
                 assert "[DONE]" in await answer.text()
+            for service in ("gateway", "chat"):
+                assert f'trace_id="{TRACE}"' in await _open_metrics(mesh, service, http)
             async with asyncio.timeout(10):
-                while len(collector.edges(TRACE)) < 3 or not _has_model(collector):
+                while collector.edges(TRACE) != EDGES or not (
+                    collector.stores(TRACE) >= STORES and _has_model(collector)
+                ):
                     await asyncio.sleep(0.1)
 
-        assert collector.edges(TRACE) == {
-            ("gateway", "chat"),
-            ("chat", "moderation"),
-            ("chat", "billing"),
-        }
+        assert collector.edges(TRACE) == EDGES
+        assert collector.stores(TRACE) == STORES
+        # What background tasks ask of stores and peers begins no trace.
+        roots = {span.name for span in collector.spans if not span.parent_id}
+        assert {name for name in roots if not name.startswith(("POST", "GET", "/queqiao", "queqiao"))} == set(), roots
         in_trace = [span for span in collector.spans if span.trace_id == TRACE]
         known = {span.span_id for span in in_trace} | {"00f067aa0ba902b7"}
         assert [span.name for span in in_trace if span.parent_id not in known] == []
@@ -52,6 +63,13 @@ async def test_one_turn_is_one_trace_from_the_clients_request_to_the_models(
         requests: Any = (await simulator.stats())["requests"]
         arrived = [r["headers"]["traceparent"] for r in requests if TRACE in r["headers"].get("traceparent", "")]
         assert [value.split("-")[2] for value in arrived] == [model.span_id]
+
+
+async def _open_metrics(mesh: Mesh, service: str, http: aiohttp.ClientSession) -> str:
+    """What a service exports to a Prometheus that understands exemplars."""
+    url = f"http://127.0.0.1:{mesh.env[f'{service.upper()}_METRICS_PORT']}/metrics"
+    async with http.get(url, headers={"Accept": "application/openmetrics-text; version=1.0.0"}) as answer:
+        return await answer.text()
 
 
 def _has_model(collector: Collector) -> bool:

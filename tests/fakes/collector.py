@@ -47,6 +47,11 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         pairs = {(spans[s.parent_id].service, s.service) for s in spans.values() if s.parent_id in spans}
         return {(parent, child) for parent, child in pairs if parent != child}
 
+    def stores(self, trace_id: str) -> set[tuple[str, str]]:
+        """(service, kind of store) for every store that a trace's spans ask."""
+        spans = [span for span in self.spans if span.trace_id == trace_id and "db.system" in span.attributes]
+        return {(span.service, span.attributes["db.system"]) for span in spans}
+
 
 def _spans(request: Any) -> Iterator[Span]:
     for resource in request.resource_spans:

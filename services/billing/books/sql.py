@@ -121,3 +121,16 @@ FROM reservations
 WHERE created_at >= $1::timestamptz - interval '2 days' AND created_at < $2 AND closed_at >= $1 AND closed_at < $2
     AND state IN ('settled', 'reversed')
 """
+
+USERS_24H = """
+SELECT
+    (SELECT count(DISTINCT user_id) FROM reservations WHERE created_at >= now() - interval '24 hours') AS active,
+    count(DISTINCT user_id) FILTER (WHERE kind = 'trial') AS new,
+    count(DISTINCT user_id) FILTER (WHERE kind = 'topup') AS paying
+FROM transfers WHERE created_at >= now() - interval '24 hours'
+"""
+
+MOVED_24H = """
+SELECT kind, sum(amount_micros)::bigint AS amount FROM transfers
+WHERE created_at >= now() - interval '24 hours' GROUP BY kind
+"""

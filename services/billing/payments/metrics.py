@@ -2,6 +2,9 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.billing.domain import RefundEnd
+from services.billing.payments.domain import Channel
+
 
 class PaymentMetrics:
     """Metrics of orders, callbacks and refunds."""
@@ -22,6 +25,12 @@ class PaymentMetrics:
             registry=registry,
         )
         self.refunds = Counter("queqiao_refunds", "Refunds by event.", ["event"], registry=registry)
+        # What may be counted begins at 0, so that the first of its kind is a rise.
+        for channel in Channel:
+            for event in ("announced", "paid", "closed"):
+                self.orders.labels(channel.value, event)
+        for event in ("held", *RefundEnd):
+            self.refunds.labels(event)
         self.differences = Gauge(
             "queqiao_reconciliation_differences",
             "Differences between the last bill that was compared and our books.",

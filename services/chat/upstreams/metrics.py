@@ -58,5 +58,7 @@ class UpstreamMetrics:
         self._hedges.labels(provider).inc()
 
     def breaker(self, provider: str, key: str, *, is_open: bool) -> None:
-        """Show the state of a circuit."""
+        """Show the state of a circuit, and begin to count for its provider, whose first failure is then a rise."""
+        self._failovers.labels(provider)
+        self._hedges.labels(provider)
         self._breaker_open.labels(provider, key).set(is_open)

@@ -22,6 +22,9 @@ class AdmissionMetrics:
             ["why"],
             registry=registry,
         )
+        # What may be counted begins at 0, so that the first of its kind is a rise.
+        for why in ("user", "full", "deadline"):
+            self.refused.labels(why)
         self.rate_limited = Counter(
             "queqiao_admission_rate_limited",
             "Requests refused by a rate limit.",

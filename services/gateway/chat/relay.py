@@ -1,6 +1,5 @@
 """A turn's events, passed on to one client as they come."""
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
@@ -100,13 +99,16 @@ class Relay:
                 )
                 if last is None:
                     await client.write(writer.opening())
-                return await self._relay(client, writer, events, scope, view, last or EventId())
+                rest = await self._relay(client, writer, events, scope, view, last or EventId())
         except ServiceError as error:
             if not client.started:
                 raise
+            self._metrics.stream_ended("sse", error)
             log.info("stream broke off", reason=error.wire_reason)
             language = languages.language(Headers(scope=scope).get("accept-language"))
             return completions.error_event(http_errors.body(view.named(error), language))
+        self._metrics.stream_ended("sse")
+        return rest
 
     @staticmethod
     def tell_position(client: ClientStream) -> OnPosition:
@@ -130,12 +132,12 @@ class Relay:
         """Pass the answer on; answers its last events."""
         closing = b""
         first = True
-        with self._metrics.streams_live.track_inprogress():
+        with self._metrics.streams_open.labels("sse").track_inprogress():
             async for event in shown_events(events, view, last.position):
                 if isinstance(event, Delta):
                     if first:
                         first = False
-                        self._metrics.first_token_seconds.observe(time.perf_counter() - scope["state"]["begin"])
+                        self._metrics.first_token(scope["state"]["begin"])
                     await client.write(writer.delta(event))
                 elif isinstance(event, Started):
                     writer.model = view.model(event.model)

@@ -1,6 +1,7 @@
 """One WebSocket: many turns at once, each a task, and one place that writes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -23,6 +24,7 @@ from services.gateway.errors import InternalError, InvalidApiKeyError, TooManyTu
 from services.gateway.identity.domain import Scope
 from services.gateway.identity.ids import new_request_id, turn_id
 from services.gateway.identity.principals import Principals
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.models.names import ModelNames
 from services.gateway.policy.view import View, Views
 from services.runtime.errors import ServiceError
@@ -56,6 +58,7 @@ class Socket:
         views: Views,
         models: ModelNames,
         chat: ChatClient,
+        metrics: GatewayMetrics,
         *,
         auth_s: float,
         on_user: Callable[[str], None],
@@ -71,6 +74,7 @@ class Socket:
             views: Knows what the client may see.
             models: Knows models by every name of theirs.
             chat: Answers.
+            metrics: Counts and times turns.
             auth_s: How long the client may take to say who it is.
             on_user: Told who it is, once; may refuse by raising ServiceError.
         """
@@ -82,12 +86,15 @@ class Socket:
         self._views = views
         self._models = models
         self._chat = chat
+        self._metrics = metrics
         self._auth_s = auth_s
         self._on_user = on_user
         self._token = ""
         self._user_id = ""
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._requests: dict[str, str] = {}
+        # When turns arrived that have shown no text yet.
+        self._arrived: dict[str, float] = {}
         self._writing = asyncio.Lock()
 
     async def serve(self, token: str) -> None:
@@ -169,10 +176,12 @@ class Socket:
     def _forget(self, turn: str) -> None:
         self._turns.pop(turn, None)
         self._requests.pop(turn, None)
+        self._arrived.pop(turn, None)
 
     async def _run(self, frame: frames.Start | frames.Resume) -> None:
         """Run one turn; whatever goes wrong is told and ends this turn alone."""
         adopt_traceparent(None)
+        self._arrived[frame.id] = time.perf_counter()
         try:
             if isinstance(frame, frames.Resume):
                 await self._resume(frame)
@@ -181,10 +190,16 @@ class Socket:
         except WebSocketDisconnect:
             raise
         except ServiceError as error:
-            await self._fail(frame.id, error)
+            await self._end(frame.id, error)
         except Exception:  # the client gets an answer and no stack trace
             log.exception("unexpected error")
-            await self._fail(frame.id, InternalError("An unexpected error happened; it has been logged."))
+            await self._end(frame.id, InternalError("An unexpected error happened; it has been logged."))
+        else:
+            self._metrics.stream_ended("ws")
+
+    async def _end(self, turn_name: str, error: ServiceError) -> None:
+        self._metrics.stream_ended("ws", error)
+        await self._fail(turn_name, error)
 
     async def _start(self, frame: frames.Start) -> None:
         self._scheduler.demand_room()
@@ -219,7 +234,8 @@ class Socket:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         self._requests[turn_name] = request_id
         try:
-            await self._relay_events(turn_name, request_id, turn, view, last)
+            with self._metrics.streams_open.labels("ws").track_inprogress():
+                await self._relay_events(turn_name, request_id, turn, view, last)
         except ServiceError as error:
             raise view.named(error) from None
 
@@ -229,6 +245,8 @@ class Socket:
             async for event in shown_events(events, view, last.position):
                 match event:
                     case Delta():
+                        if (arrived := self._arrived.pop(turn_name, None)) is not None:
+                            self._metrics.first_token(arrived)
                         await self._send(frames.delta(turn_name, event))
                     case Started():
                         await self._send(frames.started(turn_name, request_id, event, view.model(event.model)))

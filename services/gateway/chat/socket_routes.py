@@ -82,6 +82,7 @@ class ChatSockets:
             self._views,
             self._models,
             self._chat,
+            self._metrics,
             auth_s=_AUTH_S,
             on_user=occupy,
         )

@@ -61,5 +61,8 @@ class LayerMetrics:
         self._cache_hits.labels(layer).inc()
 
     def breaker(self, layer: Layer, *, is_open: bool) -> None:
-        """Show the state of a layer's circuit."""
+        """Show the state of a layer's circuit, and begin to count for it, so that its first failure is a rise."""
+        self._cache_hits.labels(layer)
+        for consequence in WhenDown:
+            self._unjudged.labels(layer, consequence)
         self._breaker_open.labels(layer).set(is_open)

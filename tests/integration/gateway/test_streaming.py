@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_is_counted_and_frees_its_slot(start_gateway:
     assert "[DONE]" in await read_stream(gateway)
     labels = {"route": "/v1/chat/completions", "status": "499"}
     assert gateway.registry.get_sample_value("queqiao_http_requests_total", labels) == 1
-    assert gateway.registry.get_sample_value("queqiao_http_streams_live") == 0
+    assert gateway.registry.get_sample_value("queqiao_streams_open", {"transport": "sse"}) == 0
 
 
 async def test_too_many_turns_at_once_are_refused(start_gateway: StartGateway) -> None:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from services.billing.domain import GrantCredit, Reserve, Settle, State
 from services.billing.ports import StoreError
 from services.billing.pricing import Price, Usage
+from services.billing.reservations import ReservationMetrics
 from services.billing.sweeper import Sweeper
 from services.billing.writer import LedgerWriter, WriterMetrics
 from tests.fakes.ledger_store import MemoryLedger
@@ -27,7 +28,7 @@ def ledger_with_turns(overdue: int, running: int) -> MemoryLedger:
 
 
 def sweeper(store: MemoryLedger, writer: LedgerWriter, every_s: float = 60) -> Sweeper:
-    return Sweeper(store, writer, every_s=every_s)
+    return Sweeper(store, writer, ReservationMetrics(CollectorRegistry()), every_s=every_s)
 
 
 def open_turns(store: MemoryLedger) -> int:
