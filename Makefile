@@ -13,13 +13,14 @@ export UV_NO_PROGRESS := 1
 # How many tests run at once: each lane has a PostgreSQL and a Redis of its own.
 LANES ?= 2
 
-SOURCES := services sandbox bench tests
+SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-.PHONY: help run test check check-protos format hooks audit sbom bench quantize train-screener protos clean
+.PHONY: help run observe test check check-protos check-monitoring metrics-doc dashboards system-packages \
+	format hooks audit sbom bench quantize train-screener protos clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have a real conversation
 	@exec $(BIN)/python -m sandbox
@@ -35,6 +36,7 @@ check: $(VENV)/.installed ## Lint, types, import rules, protos and their generat
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/buf lint
 	@$(MAKE) --no-print-directory check-protos
+	@$(MAKE) --no-print-directory check-monitoring
 
 check-protos:
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory protos GEN=$$fresh && \
@@ -45,6 +47,26 @@ GEN := protos/gen
 protos: $(VENV)/.installed ## Generate protos/gen from the protos
 	@PATH="$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos --python_out=$(GEN) --grpc_python_out=$(GEN) \
 		--mypy_out=quiet:$(GEN) --mypy_grpc_out=quiet:$(GEN) $(PROTOS)
+
+check-monitoring:
+	@$(BIN)/python -m k8s.monitoring.metrics | diff docs/metrics.md - > /dev/null || \
+	{ echo "docs/metrics.md is not what the code exports: run 'make metrics-doc' and commit the result." >&2; exit 1; }
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/python -m k8s.monitoring.dashboards $$fresh && \
+	diff -r k8s/monitoring/dashboards/generated "$$fresh" > /dev/null || \
+	{ echo "The dashboards' JSON is not what the code writes: run 'make dashboards' and commit the result." >&2; exit 1; }
+
+metrics-doc: $(VENV)/.installed ## Write docs/metrics.md from the code
+	@$(BIN)/python -m k8s.monitoring.metrics > docs/metrics.md
+
+dashboards: $(VENV)/.installed ## Write Grafana's JSON from the dashboards' code
+	@$(BIN)/python -m k8s.monitoring.dashboards
+
+observe: $(VENV)/.sandbox-installed ## Start Prometheus, and Grafana where it is installed, beside a running mesh
+	@exec $(BIN)/python -m sandbox.observe
+
+system-packages: ## Install what tests need of the system (Debian and Ubuntu, as root)
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null || { apt-get update -qq && \
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus > /dev/null; }
 
 format: $(VENV)/.installed ## Format the sources
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .

@@ -1,0 +1,1 @@
+"""Prometheus, and Grafana where it is installed, beside a running mesh."""
