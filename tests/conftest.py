@@ -31,14 +31,15 @@ _ALONE = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which lane a test runs in.
 
-    Tests of one file run on one worker, and all that share the big mesh on the same, so that there is one of it.
+    Tests of one file run on one worker, and all that share a mesh on the same, so that there is one of it.
     """
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
         if path.startswith(_ALONE):
             item.add_marker(pytest.mark.alone)
-        shares_mesh = "mesh" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("mesh" if shares_mesh else path))
+        names = getattr(item, "fixturenames", ())
+        shared = next((name for name in ("mesh", "watched") if name in names), path)
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
