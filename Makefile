@@ -17,7 +17,7 @@ SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
 .PHONY: help run observe test check check-protos check-monitoring metrics-doc dashboards system-packages \
-	format hooks audit sbom bench quantize train-screener protos clean
+	format hooks audit sbom fuzz bench quantize train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.jso
 	@$(UV) export --frozen --no-default-groups --no-emit-project --no-hashes --quiet > $(VENV)/deployed.txt
 	@$(BIN)/python -W ignore -m cyclonedx_py requirements $(VENV)/deployed.txt --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
 	@echo "build/sbom.json"
+
+fuzz: $(VENV)/.installed ## Ask the API 10,000 things that nobody should
+	@FUZZ_PHASES=coverage,fuzzing FUZZ_EXAMPLES=200 FUZZ_FRAMES=40000 $(BIN)/python -m pytest --timeout 1800 tests/fuzz
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)

@@ -22,6 +22,7 @@ from sandbox.supervisor import Supervisor
 # else does, in `make test` after the lanes.
 _ALONE = (
     "integration/moderation/layers",
+    "integration/monitoring",
     "integration/moderation/test_policies.py",
     "integration/chat/test_exact_counts.py",
     "e2e/test_local_model.py",

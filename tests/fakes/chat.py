@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
-from services.runtime.errors import Code, RemoteError, ServiceError
+from services.runtime.errors import Code, InvalidRequestError, RemoteError, ServiceError
 from services.runtime.trace import current_traceparent
 
 MODEL = "fake-model"
@@ -125,7 +125,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         self, request: chat_pb2.ListConversationsRequest, context: Any
     ) -> chat_pb2.ListConversationsResponse:
         mine = [made for owner, made in self.conversations.values() if owner == request.user_id]
-        begin = int(request.page_token or 0)
+        begin = _offset(request.page_token)
         end = begin + request.page_size
         return chat_pb2.ListConversationsResponse(
             conversations=mine[begin:end], next_page_token=str(end) if end < len(mine) else ""
@@ -164,7 +164,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             request_id="req_1",
             model=MODEL,
         )
-        return chat_pb2.ListMessagesResponse(messages=[question, answer][int(request.page_token or 0) :])
+        return chat_pb2.ListMessagesResponse(messages=[question, answer][_offset(request.page_token) :])
 
     def _owned(self, user_id: str, conversation_id: str) -> chat_pb2.Conversation:
         owner, found = self.conversations.get(conversation_id, ("", chat_pb2.Conversation()))
@@ -181,3 +181,14 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
                 chat_pb2.Model(id="lab/fake-2", owned_by="fake", context_tokens=1000),
             ]
         )
+
+
+def _offset(page_token: str) -> int:
+    """Where a page begins.
+
+    Raises:
+        InvalidRequestError: This is no token of ours.
+    """
+    if page_token and not page_token.isdecimal():
+        raise InvalidRequestError("page_token: not a token", fields={"page_token": "is no token"})
+    return int(page_token or 0)
