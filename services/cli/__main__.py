@@ -9,6 +9,7 @@ import typer
 
 from services.billing.commands import app as billing_commands
 from services.chat.commands import app as chat_commands
+from services.gateway.doctor.commands import app as doctor_commands
 from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
 from services.runtime.config import use_env_file
@@ -25,6 +26,7 @@ app.add_typer(gateway_commands)
 app.add_typer(billing_commands)
 app.add_typer(moderation_commands)
 app.add_typer(chat_commands)
+app.add_typer(doctor_commands)
 
 
 @app.callback()
