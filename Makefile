@@ -10,13 +10,16 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_NO_PROGRESS := 1
 
-# How many tests run at once: each lane has a PostgreSQL and a Redis of its own.
-LANES ?= 2
+# How many tests run at once: a number, or "logical" for one lane a core, at most 8. Each lane has a PostgreSQL, a Redis
+# and about a gigabyte of its own.
+LANES ?= logical
 
 SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-.PHONY: help run observe test check check-protos check-monitoring metrics-doc dashboards system-packages \
+CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring
+
+.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards system-packages \
 	format hooks audit sbom fuzz bench quantize train-screener protos clean
 
 help: ## List what can be made
@@ -26,17 +29,26 @@ run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
-	@$(BIN)/python -m pytest -n $(LANES) --dist loadgroup -m "not alone"
+	@$(BIN)/python -m pytest -n $(LANES) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder -m "not alone"
 	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory --jobs --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
+
+check-types:
 	@$(BIN)/mypy $(SOURCES)
+
+check-format:
+	@$(BIN)/ruff format --check .
+
+check-lint:
+	@$(BIN)/ruff check .
+
+check-imports:
 	@$(BIN)/lint-imports --no-cache
+
+check-buf:
 	@$(BIN)/buf lint
-	@$(MAKE) --no-print-directory check-protos
-	@$(MAKE) --no-print-directory check-monitoring
 
 check-protos:
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory protos GEN=$$fresh && \

@@ -5,48 +5,37 @@ each other.
 """
 
 import secrets
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 import redis.asyncio
 
-from sandbox import parts, postgres
+from sandbox import parts
 from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
-
-# Tests of these folders and files compare times with a budget, or want all cores for a model: they run when nothing
-# else does, in `make test` after the lanes.
-_ALONE = (
-    "integration/moderation/layers",
-    "integration/monitoring",
-    "integration/moderation/test_policies.py",
-    "integration/chat/test_exact_counts.py",
-    "e2e/test_local_model.py",
-)
+from tests.server_folder import server_folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which lane a test runs in.
+    """Say which tests stay together when `make test` spreads them over lanes.
 
-    Tests of one file run on one worker, and all that share a mesh on the same, so that there is one of it.
+    All that share a mesh run in one lane, so that there is one of it; the others file by file. Files say so themselves
+    when they are of the group `clock`, which measures time, or `alone`.
     """
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if path.startswith(_ALONE):
-            item.add_marker(pytest.mark.alone)
-        names = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("mesh", "watched") if name in names), path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+        if item.get_closest_marker("xdist_group") is None:
+            names = getattr(item, "fixturenames", ())
+            shared = next((name for name in ("mesh", "watched") if name in names), item.location[0])
+            item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+def state() -> Iterator[State]:
     """The state folder of this session's servers."""
-    return State(tmp_path_factory.mktemp("outside"))
+    with server_folder() as folder:
+        yield State(folder)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +47,6 @@ async def postgres_url(state: State) -> AsyncIterator[str]:
         yield part.env["DATABASE_URL"]
     finally:
         await supervisor.stop()
-        remove_postgres_data(state.folder)
 
 
 @pytest.fixture
@@ -92,8 +80,3 @@ async def redis_database_url(redis_url: str) -> str:
     async with redis.asyncio.from_url(url) as client:
         await client.flushdb()
     return url
-
-
-def remove_postgres_data(folder: Path) -> None:
-    """Remove what root's PostgreSQL keeps outside a private state folder; the binaries stay for the next session."""
-    shutil.rmtree(postgres.public_folder(folder), ignore_errors=True)

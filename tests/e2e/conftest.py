@@ -13,7 +13,7 @@ import pytest
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
 from sandbox.processes import minimal_env
-from tests.conftest import remove_postgres_data
+from tests.server_folder import server_folder
 
 
 @pytest.fixture(scope="session")
@@ -38,26 +38,23 @@ failures = 1000
 
 
 @pytest.fixture(scope="session")
-async def mesh(simulator: SimulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+async def mesh(simulator: SimulatorProcess) -> AsyncIterator[Mesh]:
     """A running mesh that every test of the session shares; each test uses users of its own."""
-    folder: Path = tmp_path_factory.mktemp("mesh")
     given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-upstream-secret", "LOG_LEVEL": "DEBUG"}
-    given["UPSTREAMS_FILE"] = str(folder / "upstreams.toml")
-    (folder / "upstreams.toml").write_text(UPSTREAMS, encoding="utf-8")
     # Long enough for whoever comes back, short enough to wait for.
     given["DISCONNECT_GRACE_S"] = "1.5"
-    try:
+    with server_folder() as folder:
+        given["UPSTREAMS_FILE"] = str(folder / "upstreams.toml")
+        (folder / "upstreams.toml").write_text(UPSTREAMS, encoding="utf-8")
         async with Mesh(folder, given=minimal_env() | given, port=0) as mesh:
             yield mesh
-    finally:
-        remove_postgres_data(folder)
 
 
 @pytest.fixture
-def mesh_folder(tmp_path: Path) -> Iterator[Path]:
-    """A state folder for a mesh of the test's own; what PostgreSQL kept outside of it goes with it."""
-    yield tmp_path
-    remove_postgres_data(tmp_path)
+def mesh_folder() -> Iterator[Path]:
+    """A state folder for a mesh of the test's own."""
+    with server_folder() as folder:
+        yield folder
 
 
 @dataclass(frozen=True)

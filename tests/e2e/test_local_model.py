@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from openai import AsyncOpenAI
 
 from sandbox import model
 from sandbox.mesh import Mesh
 from sandbox.ports import free_ports
 from services.chat import upstreams
+
+pytestmark = pytest.mark.alone
 
 KNOWN = Path(upstreams.__file__).with_name("models.toml")
 

@@ -5,7 +5,6 @@ import secrets
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
@@ -53,21 +52,3 @@ async def test_whatever_is_killed_comes_back_and_no_wallet_is_wrong(
     assert [sentence.partition(" was killed")[0] for sentence in said] == list(PARTS)
     assert wallet["balance_micros"] == moved
     assert 0 <= wallet["reserved_micros"] <= wallet["balance_micros"]
-
-
-@pytest.mark.parametrize("times", [6])
-async def test_a_part_that_keeps_dying_is_given_up(simulator: SimulatorProcess, mesh_folder: Path, times: int) -> None:
-    said: list[str] = []
-    given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-upstream-secret"}
-    async with Mesh(mesh_folder, given=minimal_env() | given, port=0, restarted=said.append) as mesh:
-        giving_up = asyncio.create_task(mesh.given_up())
-        for count in range(times):
-            pid = mesh.process("moderation").pid
-            mesh.process("moderation").kill()
-            if count < times - 1:
-                async with asyncio.timeout(20):
-                    while mesh.process("moderation").pid == pid:  # nobody tells
-                        await asyncio.sleep(0.02)
-        error = await asyncio.wait_for(giving_up, 20)
-    assert len(said) == 5
-    assert "moderation was killed by SIGKILL" in str(error)

@@ -12,6 +12,8 @@ import pytest
 from tests.edge.conftest import Edge, nginx_before
 from tests.integration.gateway.conftest import Gateway, StartGateway
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 BODY = {"messages": [{"role": "user", "content": "你好"}], "stream": True}
 
 

@@ -23,14 +23,20 @@ class ScriptedLayer:
     after_s: float = 0.0
     asked: list[Subject] = field(default_factory=list)
     cancelled: int = 0
+    running: int = 0
+    running_max: int = 0
 
     async def judge(self, subject: Subject) -> Opinion | None:
         self.asked.append(subject)
+        self.running += 1
+        self.running_max = max(self.running_max, self.running)
         try:
             await asyncio.sleep(self.after_s)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        finally:
+            self.running -= 1
         if isinstance(self.says, Exception):
             raise self.says
         return self.says

@@ -15,10 +15,12 @@ from sandbox.state import State
 from sandbox.supervisor import Supervisor
 from sandbox.vocabulary.gguf_bpe import VocabularyError, ranks_of, tiktoken_text
 from services.chat import upstreams, vocabularies
-from services.chat.domain import Message, Role
+from services.chat.domain import Message, Model, Role
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.upstreams.known import KnownModels
 from services.chat.window import Prompt, fit, weigh
+
+pytestmark = pytest.mark.alone
 
 CONTEXT_TOKENS = 4_096
 # The least that the window leaves for an answer, so that prompts come as near to the context as they may.
@@ -59,13 +61,13 @@ async def base_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
         await supervisor.stop()
 
 
-def fitted(texts: list[str], system: bool) -> Prompt:
+def fitted(texts: list[str], system: bool, known_model: Model = LOCAL) -> Prompt:
     """A conversation of these texts in turn, far longer than the context, put into it."""
     roles = (Role.USER, Role.ASSISTANT)
     history = [Message(roles[number % 2], texts[number % len(texts)]) for number in range(100)]
     new = [SYSTEM] * system + [Message(Role.USER, texts[0])]
-    known, asked_now = ([weigh(message, LOCAL, TOKENIZER) for message in messages] for messages in (history, new))
-    return fit(known, asked_now, LOCAL, None)
+    known, asked_now = ([weigh(message, known_model, TOKENIZER) for message in messages] for messages in (history, new))
+    return fit(known, asked_now, known_model, None)
 
 
 async def posted(base_url: str, path: str, body: dict[str, Any]) -> Any:
@@ -107,7 +109,9 @@ async def test_a_budget_of_4096_tokens_is_filled_by_the_model_s_own_count(
 
 
 async def test_the_usage_that_the_model_reports_is_our_count(base_url: str) -> None:
-    prompt = fitted(MIXED, True)
+    # It reads the whole prompt, on every core: a shorter one tells as much.
+    prompt = fitted(MIXED, True, replace(LOCAL, context_tokens=1_024))
+    assert prompt.dropped
     counted = (await posted(base_url, "/chat/completions", asked(prompt)))["usage"]["prompt_tokens"]
     assert prompt.input_tokens == counted
 

@@ -13,6 +13,8 @@ from queqiao.billing.v1 import payments_pb2
 from services.runtime.errors import UnavailableError
 from tests.integration.gateway.conftest import Gateway, StartGateway
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 PATH = "/v1/payments/wechatpay/notify"
 REFUSAL = payments_pb2.HandleCallbackResponse(
     status=401, content_type="application/json", body='{"code":"FAIL","message":"签名错误"}'.encode()

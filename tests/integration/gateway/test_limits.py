@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from services.gateway.admission import rate_limit
 from tests.integration.gateway.conftest import Gateway, StartGateway, issue_key
+
+pytestmark = pytest.mark.xdist_group("clock")
 
 SCRIPT = Path(rate_limit.__file__).with_name("sliding_window.lua").read_text("utf-8")
 

@@ -10,6 +10,8 @@ from services.runtime.errors import Code, RemoteError
 from tests.integration.gateway.conftest import Gateway, StartGateway
 from tests.sent_events import sent_events
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 BODY = {"messages": [{"role": "user", "content": "你好"}], "stream": True}
 
 

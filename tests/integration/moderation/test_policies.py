@@ -25,6 +25,8 @@ from services.runtime.errors import RemoteError
 from services.runtime.process import Runtime
 from services.runtime.trace import Telemetry
 
+pytestmark = pytest.mark.alone
+
 WECHAT_WORD, OPENAI_WORD, REFERRED = "微信违规示例", "暴力示例", "鹊桥存疑词示例"
 OPENID = "o" + "x" * 27
 BUDGET_S = 0.4

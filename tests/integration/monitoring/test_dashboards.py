@@ -9,6 +9,8 @@ from k8s.monitoring.dashboards.catalogue import DASHBOARDS
 from k8s.monitoring.dashboards.model import Panel
 from tests.integration.monitoring.conftest import Watched
 
+pytestmark = pytest.mark.alone
+
 PANELS = [
     pytest.param(panel, id=f"{page.uid.removeprefix('queqiao-')}: {panel.title}")
     for page in DASHBOARDS

@@ -16,6 +16,8 @@ from sandbox.observe.prometheus import targets_of
 from tests.integration.monitoring.conftest import Watched
 from tests.integration.monitoring.load import visitor
 
+pytestmark = pytest.mark.alone
+
 # What a label may say. Nothing here is a user, a request or a text.
 _VALUES = {
     "action": "block|end|retract|refused|referred|noted",

@@ -10,6 +10,8 @@ from sandbox.ports import free_ports
 from services.runtime.errors import StartupError
 from services.runtime.redis import redis_client
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 
 async def test_a_cancellation_is_never_swallowed(redis_database_url: str) -> None:
     async def ask_again_and_again() -> None:

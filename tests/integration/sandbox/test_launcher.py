@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.ports import HOST, free_ports
 from sandbox.state import State
-from tests.conftest import remove_postgres_data
+from tests.server_folder import server_folder
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,10 +41,10 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def folder(tmp_path: Path) -> AsyncIterator[Path]:
+def folder() -> Iterator[Path]:
     """A state folder, removed with what lies outside of it."""
-    yield tmp_path
-    remove_postgres_data(tmp_path)
+    with server_folder() as folder:
+        yield folder
 
 
 async def launch(folder: Path, *arguments: str, stdin: int | None = None, **env: str) -> asyncio.subprocess.Process:

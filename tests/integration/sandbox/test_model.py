@@ -12,6 +12,8 @@ from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
 
+pytestmark = pytest.mark.alone
+
 HELLO = [{"role": "user", "content": "你好，请介绍一下你自己"}]
 
 

@@ -11,6 +11,8 @@ import pytest
 from sandbox import model
 from sandbox.quantize.weights import WeightsError, quantise
 
+pytestmark = pytest.mark.alone
+
 
 def nothing(name: str, number: int, of: int) -> None:
     """Report no progress."""

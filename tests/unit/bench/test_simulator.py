@@ -13,6 +13,8 @@ from openai.types.chat import ChatCompletionChunk
 from bench.answer import passage
 from bench.simulator_process import SimulatorProcess
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 ANSWER = "".join(passage(16, 1))
 
 

@@ -26,6 +26,8 @@ from tests.fakes.payment_provider import ACCEPTED, LATER, REFUSED, FakeProvider
 from tests.integration.billing.payments.shop import Shop, open_shop
 from tests.ledger.books import assert_sound
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 
 @asynccontextmanager
 async def database_away(postgres_url: str, database_url: str) -> AsyncIterator[None]:

@@ -8,6 +8,8 @@ from redis.asyncio import Redis
 from services.moderation.domain import Layer, Opinion
 from services.moderation.layers.cache import VerdictCache
 
+pytestmark = pytest.mark.alone
+
 REFUSED = Opinion(refused=True, label=20006, rule="violence", scores={"violence": 0.9}, flagged=("violence",))
 TEXT = "一句只有用户知道的话"
 

@@ -17,6 +17,8 @@ from services.moderation.layers.metrics import LayerMetrics
 from services.moderation.layers.policy import WeChatPolicy
 from tests.fakes.remote_layers import ScriptedLayer
 
+pytestmark = pytest.mark.alone
+
 REFUSED = Opinion(refused=True, label=20006, rule="said so")
 
 Guard = Callable[..., GuardedLayer]
@@ -85,11 +87,10 @@ async def test_nobody_waits_longer_than_the_budget_whatever_is_slow(guard: Guard
 
 async def test_no_more_are_asked_at_once_than_allowed(guard: Guard) -> None:
     remote = ScriptedLayer(after_s=0.05)
-    layer = guard(remote, concurrent_max=2, timeout_s=1.0)
-    judging = [asyncio.create_task(layer.judge(question(f"第{number}句"))) for number in range(4)]
-    await asyncio.sleep(0.03)
-    assert len(remote.asked) == 2
-    assert [opinion.refused for opinion in await asyncio.gather(*judging) if opinion] == [False] * 4
+    layer = guard(remote, concurrent_max=2, timeout_s=5.0)
+    opinions = await asyncio.gather(*(layer.judge(question(f"第{number}句")) for number in range(4)))
+    assert [opinion.refused for opinion in opinions if opinion] == [False] * 4
+    assert (len(remote.asked), remote.running_max) == (4, 2)
 
 
 async def test_one_that_is_down_is_left_alone_and_tried_by_a_single_text_later(

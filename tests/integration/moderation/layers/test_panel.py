@@ -18,6 +18,8 @@ from services.moderation.layers.panel import Panel
 from services.moderation.layers.policy import OpenAIPolicy, Policy, WeChatPolicy, WhenDown
 from tests.fakes.remote_layers import OpenAIPlatform, WeChatPlatform
 
+pytestmark = pytest.mark.alone
+
 BUDGET_S = 0.5
 
 # OpenAI refuses it, and WeChat does not: whether it passes tells who was heard.
@@ -182,8 +184,9 @@ async def test_one_that_recovers_is_heard_again_and_its_silence_was_not_kept(
 
 async def test_many_who_meet_a_silent_platform_all_leave_in_time(build: Build, wechat: WeChatPlatform) -> None:
     panel = build(WhenDown.OPEN)
-    wechat.delay_s = 3.0
+    wechat.delay_s = 10.0
     begin = time.perf_counter()
     subjects = [replace(QUESTION, text=f"第{number}句") for number in range(100)]
     assert await asyncio.gather(*(panel.review(subject, referred=False) for subject in subjects)) == [None] * 100
-    assert time.perf_counter() - begin < BUDGET_S + 0.5
+    # Far from what the platform takes, whatever else the machine does.
+    assert time.perf_counter() - begin < BUDGET_S + 2.5

@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from services.moderation.errors import LayerDownError
 from services.moderation.layers.quota import Bucket, Quota
 
+pytestmark = pytest.mark.alone
+
 APPID = "wx1"
 
 

@@ -18,6 +18,8 @@ from services.moderation.layers.wechat import WeChatLayer
 from services.moderation.layers.wechat_client import WeChatAccount, WeChatLine
 from tests.fakes.remote_layers import WeChatPlatform, wechat_result
 
+pytestmark = pytest.mark.alone
+
 QUESTION = Subject(Direction.INPUT, "req_1", "usr_1", "你好，今天天气怎么样？", openid="o-1")
 PASSED = Opinion(refused=False)
 

@@ -12,6 +12,8 @@ from services.moderation.layers.panel import Panel
 from services.moderation.layers.policy import Ask, Mode, OpenAIPolicy, OutputPolicy, Policy, WeChatPolicy, WhenDown
 from tests.fakes.remote_layers import CountedConsequences, ScriptedLayer
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 REFUSED = Opinion(refused=True, label=20006, rule="said so")
 PASSED = Opinion(refused=False)
 DOWN = LayerDownError("error")

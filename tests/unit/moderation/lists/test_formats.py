@@ -11,6 +11,8 @@ from services.moderation.errors import InvalidListError
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
 from services.moderation.lists.formats import Form, Format, form_of_file, read, write
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 TXT = Form(Format.TXT, 20006)
 CSV = Form(Format.CSV, 20006)
 
