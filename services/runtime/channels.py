@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
 import grpc
-from opentelemetry.instrumentation.grpc import aio_client_interceptors
 
 from services.runtime.status import from_rpc_error
 from services.runtime.tls import RotatingChannel, TlsFiles
@@ -39,13 +38,8 @@ class Peer:
         Raises:
             StartupError: The certificates cannot be read.
         """
-        interceptors = (
-            aio_client_interceptors(tracer_provider=telemetry.provider)  # type: ignore[no-untyped-call]  # publishes no types
-            if telemetry.provider is not None
-            else None
-        )
         self.name = name
-        self.channel = _channel(target, _options(idempotent), interceptors, tls)
+        self.channel = _channel(target, _options(idempotent), _interceptors(telemetry), tls)
 
     async def unary(
         self,
@@ -99,6 +93,16 @@ def _channel(target: str, options: Any, interceptors: Any, tls: TlsFiles | None)
 
     # What generated stubs ask of a channel, it has.
     return RotatingChannel(tls, secure)  # type: ignore[return-value]
+
+
+def _interceptors(telemetry: Telemetry) -> Any:
+    """What records a span of each call; nothing when tracing is off."""
+    if telemetry.provider is None:
+        return None
+    # Imported late: an untraced process need not pay for it.
+    from opentelemetry.instrumentation.grpc import aio_client_interceptors
+
+    return aio_client_interceptors(tracer_provider=telemetry.provider)  # type: ignore[no-untyped-call]  # publishes no types
 
 
 def _metadata() -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,6 @@
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 
 from services.runtime.endless import EndlessCalls
 from services.runtime.errors import StartupError
@@ -41,6 +40,9 @@ class GrpcServer:
         self._tls = tls
         interceptors: list[grpc.aio.ServerInterceptor] = [Observe(metrics)]
         if telemetry.provider is not None:
+            # Imported late: an untraced process need not pay for it.
+            from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
+
             # The library publishes no types. Probes are no requests of anybody's.
             tracing = aio_server_interceptor(  # type: ignore[no-untyped-call]
                 tracer_provider=telemetry.provider,

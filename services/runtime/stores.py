@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 
 import asyncpg
 from opentelemetry import trace
-from opentelemetry.instrumentation.redis import RedisInstrumentor
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -74,6 +73,9 @@ class Stores(Collector):
 
         self._pools["redis", name] = count
         if self._telemetry.on:
+            # Imported late: an untraced process need not pay for it.
+            from opentelemetry.instrumentation.redis import RedisInstrumentor
+
             RedisInstrumentor.instrument_client(client, tracer_provider=self._telemetry.provider)
 
     async def record(self, connection: Connection) -> None:

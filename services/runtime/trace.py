@@ -6,21 +6,17 @@ Spans are recorded only when an exporter is configured; without one no tracing c
 
 import asyncio
 import secrets
-from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import propagate, trace
-from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.util.types import Attributes
 
 from services.runtime.errors import FAULTS, Code, ServiceError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 TRACEPARENT = "traceparent"
 
@@ -67,23 +63,17 @@ def _is_traceparent(value: str) -> bool:
 class Telemetry:
     """Tracing of one process. `provider` is None when tracing is off."""
 
-    provider: TracerProvider | None
+    provider: "TracerProvider | None"
 
     @classmethod
     def start(cls, service: str, instance: str, endpoint: str | None) -> "Telemetry":
         """Export spans to an OTLP/gRPC collector; with no endpoint, do nothing at all."""
         if endpoint is None:
             return cls(None)
-        # Imported late: the exporter is a tenth of a second and ten megabytes that an untraced process need not pay.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        # Imported late: the SDK is a tenth of a second and ten megabytes that an untraced process need not pay.
+        from services.runtime.spans import exporting
 
-        resource = Resource.create(
-            {"service.name": service, "service.namespace": "queqiao", "service.instance.id": instance}
-        )
-        provider = TracerProvider(resource=resource, sampler=ParentBased(_OfRequests()))
-        exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
-        provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
-        return cls(provider)
+        return cls(exporting(service, instance, endpoint))
 
     @property
     def on(self) -> bool:
@@ -100,27 +90,6 @@ class Telemetry:
         """Send what has been recorded."""
         if self.provider is not None:
             self.provider.shutdown()
-
-
-class _OfRequests(Sampler):
-    """Begins a trace with a request that comes in: what background tasks ask of stores and peers would be noise."""
-
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: trace.SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[trace.Link] | None = None,
-        trace_state: trace.TraceState | None = None,
-    ) -> SamplingResult:
-        """Keep spans of servers."""
-        return SamplingResult(Decision.RECORD_AND_SAMPLE if kind is trace.SpanKind.SERVER else Decision.DROP)
-
-    def get_description(self) -> str:
-        """What it is called."""
-        return "OfRequests"
 
 
 def exemplar() -> dict[str, str] | None:

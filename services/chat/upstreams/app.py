@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import openai
+import aiohttp
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -78,20 +78,13 @@ async def open_upstreams(
 
 def _clients(stack: AsyncExitStack, settings: ProviderSettings, tracer: trace.Tracer) -> list[ProviderClient]:
     """One for each key; they share their connections."""
-    timeout = openai.Timeout(settings.silence_timeout_s, connect=settings.connect_timeout_s)
-    transport = openai.DefaultAioHttpClient(timeout=timeout)
-    stack.push_async_callback(transport.aclose)
-    return [
-        ProviderClient(
-            openai.AsyncOpenAI(
-                base_url=settings.base_url,
-                api_key=key.get_secret_value(),
-                http_client=transport,
-                timeout=timeout,
-                max_retries=0,
-            ),
-            settings,
-            tracer,
-        )
-        for key in settings.keys
-    ]
+    session = aiohttp.ClientSession(
+        # As many calls at once as there are turns; proxies by the usual variables.
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=settings.connect_timeout_s, sock_read=settings.silence_timeout_s
+        ),
+        trust_env=True,
+    )
+    stack.push_async_callback(session.close)
+    return [ProviderClient(session, key, settings, tracer) for key in settings.keys]

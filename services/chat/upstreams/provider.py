@@ -1,15 +1,21 @@
-"""One key of an OpenAI-compatible provider, through the official SDK with its raw stream."""
+"""One key of an OpenAI-compatible provider, over aiohttp.
+
+OpenAI's SDK was here before. All that was left of it were two URLs and a header, for bodies and streams went past its
+types; but importing it builds every type of OpenAI's API, which cost as much as all else that this service imports.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Annotated
+from urllib.parse import urlsplit
 
-import httpx2
-import openai
-from openai import AsyncOpenAI
+import aiohttp
+import msgspec
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, StatusCode
+from pydantic import SecretStr
 
 from services.chat.domain import Chunk, Message, Model, Options
 from services.chat.upstreams.body import body
@@ -22,12 +28,39 @@ from services.runtime.trace import outgoing_headers
 _END_S = 0.2
 
 
+class _Listed(msgspec.Struct):
+    """A model as a provider lists it."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    created: float | None = None
+    owned_by: object = None
+
+
+class _List(msgspec.Struct):
+    data: list[_Listed]
+
+
+class _Error(msgspec.Struct):
+    code: object = None
+
+
+class _Refusal(msgspec.Struct):
+    """The body of an error; some providers write it without the envelope."""
+
+    error: _Error | None = None
+    code: object = None
+
+
 class ProviderClient:
     """Streams answers and lists models; it asks once, and says how it failed."""
 
-    def __init__(self, client: AsyncOpenAI, settings: ProviderSettings, tracer: trace.Tracer) -> None:
-        """Use a client that was set up with base URL, key and timeouts, and without retries."""
-        self._client = client
+    def __init__(
+        self, session: aiohttp.ClientSession, key: SecretStr, settings: ProviderSettings, tracer: trace.Tracer
+    ) -> None:
+        """Ask with this key over a session that knows the timeouts."""
+        self._session = session
+        self._url = settings.base_url.rstrip("/")
+        self._authorization = {"Authorization": f"Bearer {key.get_secret_value()}"}
         self._settings = settings
         self._tracer = tracer
 
@@ -39,14 +72,16 @@ class ProviderClient:
         """
         try:
             with _translated():
-                page = await self._client.models.list()
-            return [_listed(model) for model in page.data]
+                async with self._session.get(f"{self._url}/models", headers=self._authorization) as response:
+                    await _demand_ok(response)
+                    listed = msgspec.json.decode(await response.read(), type=_List).data
         except CallFailedError as failure:
             # There is no list; that says nothing about a model.
             raise broken_off(Kind.BROKEN) if failure.kind is Kind.NO_MODEL else failure from None
-        except (ValueError, AttributeError, TypeError):
-            # The SDK takes whatever comes for a list.
-            raise broken_off(Kind.BROKEN) from None
+        return [
+            Model(each.id, 0, 0, "", created_s=int(each.created or 0), owned_by=str(each.owned_by or ""))
+            for each in listed
+        ]
 
     @asynccontextmanager
     async def answer(
@@ -67,30 +102,20 @@ class ProviderClient:
                 "gen_ai.provider.name": self._settings.name,
                 "gen_ai.request.model": model.id,
                 "gen_ai.request.max_tokens": options.max_output_tokens or 0,
-                "server.address": self._client.base_url.host,
+                "server.address": urlsplit(self._url).hostname or "",
             },
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
-                with _translated(model.id):
-                    response = await stack.enter_async_context(
-                        self._client.chat.completions.with_streaming_response.create(
-                            # The body goes past the SDK's typed parameters: walking them by reflection costs as much
-                            # as everything else that a request does, and each field is checked at our own edge.
-                            model=self._settings.own_name(model.id),
-                            messages=(),
-                            stream=True,
-                            extra_body=body(
-                                model,
-                                prompt,
-                                options,
-                                kind=self._settings.kind,
-                                max_tokens_field=self._settings.max_tokens_field,
-                            ),
-                            extra_headers=_headers(span),
-                        )
+                with _translated():
+                    asking = self._session.post(
+                        f"{self._url}/chat/completions",
+                        data=self._body(model, prompt, options),
+                        headers=self._authorization | {"Content-Type": "application/json"} | _headers(span),
                     )
-                yield _chunks(response.iter_bytes(), span)
+                    response = await stack.enter_async_context(asking)
+                    await _demand_ok(response, model.id)
+                yield _chunks(response.content.iter_any(), span)
         except BaseException as error:
             span.set_status(StatusCode.ERROR)
             span.set_attribute("error.type", type(error).__name__)
@@ -98,16 +123,28 @@ class ProviderClient:
         finally:
             span.end()
 
+    def _body(self, model: Model, prompt: Sequence[Message], options: Options) -> bytes:
+        settings = self._settings
+        known = {"model": settings.own_name(model.id), "stream": True}
+        asked = body(model, prompt, options, kind=settings.kind, max_tokens_field=settings.max_tokens_field)
+        return msgspec.json.encode(known | asked)
 
-def _listed(model: openai.types.Model) -> Model:
-    """A model as a provider lists it; the SDK has checked nothing.
+
+async def _demand_ok(response: aiohttp.ClientResponse, model_id: str = "") -> None:
+    """Go on with an answer.
 
     Raises:
-        TypeError, ValueError: It has no name, or is of no time.
+        CallFailedError: It is a refusal; the provider's own words stay here, they may name keys and accounts.
     """
-    if not model.id or str(model.id) != model.id:
-        raise TypeError
-    return Model(model.id, 0, 0, "", created_s=int(model.created or 0), owned_by=str(model.owned_by or ""))
+    if response.ok:
+        return
+    try:
+        refusal = msgspec.json.decode(await response.read(), type=_Refusal)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        refusal = _Refusal()
+    code = (refusal.error or refusal).code
+    retry_after = response.headers.get("Retry-After", "")
+    raise refused(response.status, code if isinstance(code, str) else None, retry_after, model_id)
 
 
 async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerator[Chunk]:
@@ -127,7 +164,7 @@ async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerato
     if not reader.done and not finished:
         raise broken_off(Kind.BROKEN)
     # A connection can be used again only when its answer was read to the very end, which follows [DONE] at once.
-    with contextlib.suppress(TimeoutError, httpx2.HTTPError):
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_END_S):
             async for _ in data:
                 pass
@@ -151,22 +188,13 @@ def _headers(span: trace.Span) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _translated(model_id: str = "") -> Iterator[None]:
-    """The SDK's errors as ours; a provider's own words stay here, they may name keys and accounts."""
+def _translated() -> Iterator[None]:
+    """What fails below HTTP, or cannot be read, as ours."""
     try:
         yield
-    except openai.APIStatusError as error:
-        retry_after = error.response.headers.get("retry-after", "")
-        raise refused(error.status_code, error.code, retry_after, model_id) from None
-    except (openai.APIError, httpx2.HTTPError, StreamError) as error:
-        raise broken_off(_kind(error)) from None
-
-
-def _kind(error: Exception) -> Kind:
-    """What went wrong below HTTP. The SDK's transport calls a refused connection a timeout, too."""
-    if isinstance(error, StreamError):
-        return Kind.BROKEN
-    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
-    if isinstance(cause, httpx2.TimeoutException) and not isinstance(cause, httpx2.ConnectTimeout):
-        return Kind.TIMEOUT
-    return Kind.CONNECTION
+    except aiohttp.SocketTimeoutError:
+        raise broken_off(Kind.TIMEOUT) from None
+    except aiohttp.ClientError:
+        raise broken_off(Kind.CONNECTION) from None
+    except (StreamError, msgspec.MsgspecError, UnicodeDecodeError):
+        raise broken_off(Kind.BROKEN) from None

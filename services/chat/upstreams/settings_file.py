@@ -22,7 +22,7 @@ from services.chat.upstreams.settings import (
 )
 from services.runtime.errors import StartupError
 
-# What stands in the header for a provider that asks for no key; the SDK must have one.
+# What stands in the header for a provider that asks for no key.
 _NO_KEY = SecretStr("none")
 
 # A key that is anything else cannot travel in a header.

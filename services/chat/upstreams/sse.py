@@ -1,8 +1,8 @@
 """Reading an OpenAI-compatible stream from raw bytes. Pure.
 
-The SDK's own parser builds a pydantic model per chunk, at ten times the cost of all else that we do with it; bytes
-come from the SDK, and this decodes only the fields that matter, typed. Source: the HTML standard's event-stream
-format, of which providers use `data:` lines alone, one JSON document each, and `data: [DONE]` in the end.
+The parser of OpenAI's SDK builds a pydantic model per chunk, at ten times the cost of all else that we do with it; this
+decodes only the fields that matter, typed. Source: the HTML standard's event-stream format, of which providers use
+`data:` lines alone, one JSON document each, and `data: [DONE]` in the end.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """`/v1/conversations`: what users said and were answered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -10,8 +10,7 @@ from starlette.responses import Response
 from services.gateway.admission.gate import Gate
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.domain import ConversationMessage
-from services.gateway.conversations.export import as_json, as_markdown, document
-from services.gateway.conversations.pdf import as_pdf
+from services.gateway.conversations.export import Document, as_json, as_markdown, document
 from services.gateway.conversations.schemas import ConversationShape, CreateBody, MessageShape, RenameBody
 from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
@@ -151,7 +150,7 @@ class ConversationRoutes:
         if wanted == "json":
             written = as_json(found)
         elif wanted == "pdf":
-            written = await asyncio.to_thread(as_pdf, found, view.speakers)
+            written = await asyncio.to_thread(_as_pdf, found, view.speakers)
         else:
             written = as_markdown(found, view.speakers)
         name = f"{conversation_id}.{'md' if wanted == 'markdown' else wanted}"
@@ -190,3 +189,10 @@ def _title(title: str, *, required: bool) -> str:
     if any(character in title for character in "\t\r\n\x7f"):
         raise wrong("title", "characters")
     return title
+
+
+def _as_pdf(document: Document, names: Mapping[str, str]) -> bytes:
+    # Imported late: reportlab is half a second and thirty megabytes that few processes ever need.
+    from services.gateway.conversations.pdf import as_pdf
+
+    return as_pdf(document, names)

@@ -3,7 +3,6 @@
 Query strings stay out of spans: a callback's names its payer and carries its signature.
 """
 
-from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.runtime.trace import Telemetry
@@ -16,6 +15,8 @@ def traced(app: ASGIApp, telemetry: Telemetry) -> ASGIApp:
     """The application with spans, or as it is when tracing is off."""
     if not telemetry.on:
         return app
+    # Imported late: an untraced process need not pay for it.
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
     async def whole(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "query_string": scope.get(_QUERY, b"")}, receive, send)

@@ -20,8 +20,8 @@ from sandbox.observe.prometheus import Prometheus, targets_of
 from sandbox.ports import free_ports
 from sandbox.processes import minimal_env
 from sandbox.supervisor import Supervisor
-from tests.conftest import remove_postgres_data
 from tests.integration.monitoring.load import a_bad_day, a_good_day
+from tests.server_folder import server_folder
 
 UPSTREAMS = """
 [[providers]]
@@ -58,27 +58,26 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
+async def watched() -> AsyncIterator[Watched]:
     """Shared by the tests of dashboards, alerts and labels."""
     require_prometheus()
-    folder = tmp_path_factory.mktemp("watched")
     supervisor = Supervisor()
     try:
-        async with SimulatorProcess("--first-token-ms", "20", "--interval-ms", "10", "--deltas", "8") as simulator:
-            async with Mesh(folder, given=minimal_env() | _given(simulator, folder), port=0) as mesh:
-                watcher = await Prometheus.start(
-                    supervisor, folder / "prometheus", targets_of(mesh.env), port=free_ports(1)[0], interval="1s"
-                )
-                # What happens for the first time in a process has no rate yet: two days, each between two scrapes.
-                for _ in range(2):
+        with server_folder() as folder:
+            async with SimulatorProcess("--first-token-ms", "20", "--interval-ms", "10", "--deltas", "8") as simulator:
+                async with Mesh(folder, given=minimal_env() | _given(simulator, folder), port=0) as mesh:
+                    watcher = await Prometheus.start(
+                        supervisor, folder / "prometheus", targets_of(mesh.env), port=free_ports(1)[0], interval="1s"
+                    )
+                    # What happens for the first time in a process has no rate yet: two days, each between two scrapes.
+                    for _ in range(2):
+                        await _scraped(watcher)
+                        await asyncio.gather(a_good_day(mesh), a_bad_day(mesh))
+                    await _reconcile(mesh)
                     await _scraped(watcher)
-                    await asyncio.gather(a_good_day(mesh), a_bad_day(mesh))
-                await _reconcile(mesh)
-                await _scraped(watcher)
-                yield Watched(mesh, watcher)
+                    yield Watched(mesh, watcher)
     finally:
         await supervisor.stop()
-        remove_postgres_data(folder)
 
 
 async def _scraped(watcher: Prometheus) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import tiktoken
+from bpe_openai import registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,13 @@ def provider(name: str) -> tiktoken.Encoding:
     return tiktoken.Encoding(
         f"{name}_chat", pat_str=plain._pat_str, mergeable_ranks=plain._mergeable_ranks, special_tokens=special
     )
+
+
+@pytest.mark.parametrize("name", OPENAI)
+def test_an_encoding_is_the_one_that_its_wheel_defines(name: str) -> None:
+    published, ours = registry.ENCODING_CONSTRUCTORS[name](), vocabularies.load(name)
+    assert ours._pat_str == published["pat_str"]
+    assert ours._mergeable_ranks == published["mergeable_ranks"]
 
 
 PROVIDERS = {name: provider(name) for name in OPENAI}

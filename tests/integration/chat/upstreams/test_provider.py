@@ -1,4 +1,4 @@
-"""One key of a provider through the SDK's raw stream, against a simulated one that misbehaves on demand."""
+"""One key of a provider over its wire, against a simulated one that misbehaves on demand."""
 
 import asyncio
 import json
@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import openai
+import aiohttp
 import pytest
 from aiohttp import web
 from opentelemetry import trace
+from pydantic import SecretStr
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.ports import free_ports
@@ -30,15 +31,11 @@ async def simulator() -> AsyncIterator[SimulatorProcess]:
 
 
 async def connected(url: str, **settings: Any) -> AsyncIterator[ProviderClient]:
-    timeout = openai.Timeout(0.5, connect=0.5)
-    async with openai.AsyncOpenAI(
-        base_url=url,
-        api_key=SECRET,
-        http_client=openai.DefaultAioHttpClient(timeout=timeout),
-        timeout=timeout,
-        max_retries=0,
-    ) as client:
-        yield ProviderClient(client, ProviderSettings("sim", url, (), **settings), trace.NoOpTracer())
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=0.5, sock_read=0.5)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield ProviderClient(
+            session, SecretStr(SECRET), ProviderSettings("sim", url, (), **settings), trace.NoOpTracer()
+        )
 
 
 @pytest.fixture
@@ -48,14 +45,15 @@ async def provider(simulator: SimulatorProcess) -> AsyncIterator[ProviderClient]
 
 
 @asynccontextmanager
-async def listing(body: str) -> AsyncIterator[str]:
-    """A provider that says this of its models."""
+async def listing(body: str, status: int = 200) -> AsyncIterator[str]:
+    """A provider that says this of its models, and of every question."""
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(text=body, content_type="application/json")
+        return web.Response(text=body, content_type="application/json", status=status)
 
     application = web.Application()
     application.router.add_get("/v1/models", answer)
+    application.router.add_post("/v1/chat/completions", answer)
     runner = web.AppRunner(application)
     await runner.setup()
     port = free_ports(1)[0]
@@ -150,9 +148,8 @@ async def test_thoughts_and_calls_of_tools_come_through(provider: ProviderClient
 async def test_a_finished_answers_connection_is_used_again(provider: ProviderClient) -> None:
     for _ in range(5):
         await ask(provider, user("[[sim text=好]]"))
-    # The SDK hides its pool; a leak here would be a new connection for every question.
-    transport: Any = provider._client._client._transport
-    connector = transport.get_client().connector
+    # A leak here would be a new connection for every question.
+    connector: Any = provider._session.connector
     assert sum(len(idle) for idle in connector._conns.values()) == 1
 
 
@@ -208,6 +205,27 @@ async def test_a_busy_provider_says_when_to_come_back(provider: ProviderClient, 
         await ask(provider, user(f"[[sim status=429 {header}]]"))
     assert caught.value.error.retry_after_s == seconds
     assert caught.value.pause_s == (seconds if header else 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"error":{"message":"pay","code":"insufficient_quota"}}', Kind.KEY_REFUSED),
+        ('{"message":"pay","code":"insufficient_quota"}', Kind.KEY_REFUSED),
+        ('{"error":{"message":"slow down","code":1302}}', Kind.BUSY),
+        ('{"error":"slow down"}', Kind.BUSY),
+        ("<html>slow down", Kind.BUSY),
+        ("", Kind.BUSY),
+    ],
+)
+async def test_the_code_of_a_refusal_is_read_where_there_is_one(body: str, kind: Kind) -> None:
+    async with listing(body, 429) as url:
+        async for provider in connected(url):
+            with pytest.raises(CallFailedError) as asking:
+                await ask(provider, user("hi"))
+            with pytest.raises(CallFailedError) as listed:
+                await provider.list_models()
+    assert (asking.value.kind, listed.value.kind) == (kind, kind)
 
 
 async def test_a_provider_that_is_not_there_cannot_be_reached() -> None:
