@@ -61,9 +61,9 @@ class Watched:
 async def watched() -> AsyncIterator[Watched]:
     """Shared by the tests of dashboards, alerts and labels."""
     require_prometheus()
-    supervisor = Supervisor()
-    try:
-        with server_folder() as folder:
+    with server_folder() as folder:
+        supervisor = Supervisor()
+        try:
             async with SimulatorProcess("--first-token-ms", "20", "--interval-ms", "10", "--deltas", "8") as simulator:
                 async with Mesh(folder, given=minimal_env() | _given(simulator, folder), port=0) as mesh:
                     watcher = await Prometheus.start(
@@ -76,8 +76,8 @@ async def watched() -> AsyncIterator[Watched]:
                     await _reconcile(mesh)
                     await _scraped(watcher)
                     yield Watched(mesh, watcher)
-    finally:
-        await supervisor.stop()
+        finally:
+            await supervisor.stop()
 
 
 async def _scraped(watcher: Prometheus) -> None:
