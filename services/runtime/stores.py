@@ -6,16 +6,19 @@ a release behind the others and cannot be installed with them. Redis has one tha
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import asyncpg
 from opentelemetry import trace
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 
 from services.runtime.postgres import Connection
 from services.runtime.trace import Telemetry
+
+if TYPE_CHECKING:  # not every service stores in Redis
+    from redis.asyncio import Redis
 
 # In use, idle, and how many there may be.
 Count = Callable[[], tuple[int, int, int]]
@@ -63,7 +66,7 @@ class Stores(Collector):
 
         self._pools["postgres", name] = count
 
-    def redis(self, client: Redis, name: str) -> None:
+    def redis(self, client: "Redis", name: str) -> None:
         """Count the connections of a client, and record what it is asked when tracing is on."""
         pool = client.connection_pool
 

@@ -4,19 +4,18 @@ Source of the error codes: WeChat's document of auth.code2Session.
 """
 
 import asyncio
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import requests
 import structlog
-from wechatpy.client import WeChatClient
-from wechatpy.exceptions import WeChatClientException
 
 from services.gateway.errors import InvalidLoginCodeError, LoginBlockedError
 from services.gateway.identity.domain import PlatformSession
 from services.runtime.errors import ServiceError, UnavailableError
 
-# wechatpy sets no timeout by itself. Connecting, and then each silence within an answer.
-_TIMEOUT_S = (2.0, 4.0)
+if TYPE_CHECKING:
+    from services.gateway.identity.mini_program import MiniProgramClient
+
 _WHOLE_TIMEOUT_S = 8.0
 
 # WeChat's are far shorter.
@@ -36,7 +35,7 @@ class WeChatLogin:
 
     def __init__(self, *, base_url: str, appid: str, secret: str) -> None:
         """Log users of this mini-program in."""
-        self._client = _MiniProgramClient(base_url, appid, secret)
+        self._account = (base_url, appid, secret)
 
     async def session(self, code: str) -> PlatformSession:
         """Who it is, and the key of their session with WeChat.
@@ -48,12 +47,9 @@ class WeChatLogin:
         """
         try:
             async with asyncio.timeout(_WHOLE_TIMEOUT_S):
-                answer = await asyncio.to_thread(self._client.session_of, code)
-        except WeChatClientException as error:
-            raise _translated(error.errcode) from None
-        except (requests.RequestException, TimeoutError) as error:
-            log.warning("wechat does not answer", error=type(error).__name__)
-            raise _unavailable() from None
+                answer = await asyncio.to_thread(self._answer, code)
+        except TimeoutError as error:
+            raise _silent(error) from None
         openid, session_key = (_text(answer, name) for name in ("openid", "session_key"))
         if not openid:
             log.error("wechat answered a login without an openid")
@@ -62,27 +58,23 @@ class WeChatLogin:
             log.error("wechat answered a login without a session key: the user cannot pay virtually")
         return PlatformSession(openid, session_key)
 
+    def _answer(self, code: str) -> Any:
+        # Imported at the first login, on its thread: wechatpy and requests are an eighth of all that a gateway imports.
+        import requests
+        from wechatpy.exceptions import WeChatClientException
 
-class _MiniProgramClient(WeChatClient):  # type: ignore[misc]  # wechatpy publishes no types
-    """wechatpy's client with the base URL in one place, and a login that fetches no access token."""
+        try:
+            return self._client.session_of(code)
+        except WeChatClientException as error:
+            raise _translated(error.errcode) from None
+        except requests.RequestException as error:
+            raise _silent(error) from None
 
-    def __init__(self, base_url: str, appid: str, secret: str) -> None:
-        super().__init__(appid, secret, timeout=_TIMEOUT_S, auto_retry=False)
-        self._base_url = base_url.rstrip("/")
+    @cached_property
+    def _client(self) -> "MiniProgramClient":
+        from services.gateway.identity.mini_program import MiniProgramClient
 
-    def session_of(self, code: str) -> Any:
-        """WeChat's answer, as a dict unless it was no JSON."""
-        return self.get(
-            f"{self._base_url}/sns/jscode2session",
-            params={
-                "appid": self.appid,
-                "secret": self.secret,
-                "js_code": code,
-                "grant_type": "authorization_code",
-                # Said to be None, it is neither sent nor fetched.
-                "access_token": None,
-            },
-        )
+        return MiniProgramClient(*self._account)
 
 
 def _text(answer: object, name: str) -> str:
@@ -97,6 +89,11 @@ def _translated(errcode: int | None) -> ServiceError:
         return LoginBlockedError("WeChat blocks this user.")
     # What is left is a failure of the platform or a mistake of ours, such as a wrong secret: not the user's fault.
     (log.warning if errcode in _TRANSIENT else log.error)("wechat refused a login", errcode=errcode)
+    return _unavailable()
+
+
+def _silent(error: Exception) -> UnavailableError:
+    log.warning("wechat does not answer", error=type(error).__name__)
     return _unavailable()
 
 
