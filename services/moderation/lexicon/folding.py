@@ -178,7 +178,9 @@ class Folder:
             "bare": self._bare,
         }
         table = tables[kind]
-        return list(compress(range(len(text)), map(table.__getitem__, map(ord, text))))
+        # Each different character is looked up once: a table answers some of them by a call.
+        kept = {character for character in set(text) if table[ord(character)]}
+        return list(compress(range(len(text)), map(kept.__contains__, text)))
 
     def is_dropped(self, character: str) -> bool:
         """Whether the base view drops the character."""

@@ -13,6 +13,10 @@ CONTEXT_CHARACTERS = 256
 
 _PART_CHARACTERS = 16_384
 
+# A word whose characters are spread over more than this is none that a reader sees; else a million blanks behind one
+# letter would be read again with every part.
+_LIVE_CHARACTERS_MAX = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -37,7 +41,7 @@ def judge(lexicon: Lexicon, text: str) -> Judged:
         end = min(end + _PART_CHARACTERS, len(text))
         first = max(0, begin - CONTEXT_CHARACTERS)
         part = lexicon.search(text[first:end], begin - first, last=end == len(text))
-        begin = first + part.live
+        begin = max(first + part.live, end - _LIVE_CHARACTERS_MAX)
         moved = [replace(match, start=match.start + first, end=match.end + first) for match in part.matches]
         found += [
             match for match in moved if match.start < begin or (match.start == begin and match.tier is Tier.BLOCK)

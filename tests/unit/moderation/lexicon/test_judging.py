@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.moderation.lexicon.entries import Entry, Tier
 from services.moderation.lexicon.judging import judge
-from services.moderation.lexicon.lexicon import Lexicon
+from services.moderation.lexicon.lexicon import Found, Lexicon
 
 
 def words(text: str, *entries: Entry) -> tuple[str | None, list[str], list[str]]:
@@ -74,3 +74,17 @@ def test_any_text_has_a_judgement_and_offsets_are_within_it(text: str) -> None:
 
 def test_an_empty_lexicon_finds_nothing() -> None:
     assert words("拒绝词") == (None, [], [])
+
+
+def test_a_letter_before_a_million_blanks_is_read_once() -> None:
+    """Each part of a long text begins near where the one before ended, whatever might still become a word."""
+    lengths: list[int] = []
+
+    class Counting(Lexicon):
+        def search(self, text: str, begin: int, *, last: bool) -> Found:
+            lengths.append(len(text))
+            return super().search(text, begin, last=last)
+
+    text = "拒" + " " * 200_000
+    assert judge(Counting([BLOCK]), text).refused is None
+    assert sum(lengths) < 1.5 * len(text)
