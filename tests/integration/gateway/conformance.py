@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 
 class Document:
     """An OpenAPI document, to hold answers against."""
@@ -23,6 +21,9 @@ class Document:
         operation = self._operation(method, path.partition("?")[0])
         if operation is None:
             return
+        # Imported late: it builds grammars for seconds, which only those who demand something need.
+        from jsonschema import Draft202012Validator
+
         responses = operation["responses"]
         assert str(status) in responses, f"{method} {path} answers {status}, which its document does not name"
         schema = responses[str(status)]["content"]["application/json"]["schema"]

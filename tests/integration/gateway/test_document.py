@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from openapi_spec_validator import validate
 
 from tests.integration.gateway.conftest import Gateway
 
@@ -12,6 +11,8 @@ OPEN = {"/healthz", "/readyz"} | LOGIN
 
 
 async def test_the_document_is_valid_openapi(gateway: Gateway) -> None:
+    from openapi_spec_validator import validate  # late: see conformance.py
+
     assert gateway.document.document["openapi"] == "3.1.0"
     validate(gateway.document.document)
 
