@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sandbox import model, parts
-from sandbox.ports import HOST, cannot_listen, free_ports
+from sandbox.ports import HOST, cannot_listen, free_ports, listens
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
@@ -91,8 +91,7 @@ class Mesh:
         self._given = callbacks | {name: value for name, value in given.items() if value}
         self._ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
         self._progress = progress
-        drain_s = float(self._given.get("DRAIN_S") or _DRAIN_S)
-        self._supervisor = Supervisor(restarted, stop_grace_s=max(_STOP_GRACE_S, drain_s + _STOP_MARGIN_S))
+        self._supervisor = Supervisor(restarted, stop_grace_s=_stop_grace_s(self._given.get("DRAIN_S") or _DRAIN_S))
         self._lock: IO[str] | None = None
 
     @property
@@ -141,18 +140,28 @@ class Mesh:
         await self._stop()
 
     async def _start(self) -> None:
-        outside = await _all(self._part(name, start) for name, start in _OUTSIDE.items())
-        for part in outside:
+        """The steps of a start, one after the other: a further one is a method, and its line here."""
+        await self._start_outside()
+        self._tell_addresses()
+        await _all(self._service(service) for service in _LAYERS)
+        self._write_env()
+        self.api_key = await self._developer_key()
+
+    async def _start_outside(self) -> None:
+        for part in await _all(self._part(name, start) for name, start in _OUTSIDE.items()):
             self.env.update(part.env)
+
+    def _tell_addresses(self) -> None:
+        """What services must know of each other, and the secrets that they share."""
         self.env["SESSION_SECRET"] = self.state.secret("session")
         self.env["AUDIT_SECRET"] = self._given.get("AUDIT_SECRET") or self.state.secret("audit")
         for service in ("billing", "moderation", "chat"):
             self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{self._ports[service]}"
-        await _all(self._service(service) for service in _LAYERS)
-        self.state.write_private(
-            self.state.env_file, "".join(f"{name}={value}\n" for name, value in sorted(self.env.items()))
-        )
-        self.api_key = await self._developer_key()
+
+    def _write_env(self) -> None:
+        """Tell commands, and whoever else wants to reach the mesh, how."""
+        lines = "".join(f"{name}={value}\n" for name, value in sorted(self.env.items()))
+        self.state.write_private(self.state.env_file, lines)
 
     async def _part(self, name: str, start: parts.Start) -> parts.Part:
         part = await start(self._given, self.state, self._supervisor, self._ports[name])
@@ -259,6 +268,14 @@ class Mesh:
             self._lock = None
 
 
+def _stop_grace_s(drain_s: str) -> float:
+    try:
+        return max(_STOP_GRACE_S, float(drain_s) + _STOP_MARGIN_S)
+    except ValueError:
+        # The services say what is wrong with it.
+        return _STOP_GRACE_S
+
+
 async def _all(work: Iterable[Coroutine[None, None, ResultT]]) -> list[ResultT]:
     """Run together; the first failure cancels the rest and is raised alone."""
     try:
@@ -270,6 +287,9 @@ async def _all(work: Iterable[Coroutine[None, None, ResultT]]) -> list[ResultT]:
 
 
 async def _grpc_serving(target: str) -> bool:
+    host, _, port = target.rpartition(":")
+    if not await listens(host, int(port)):
+        return False
     async with grpc.aio.insecure_channel(target) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]  # the stubs forget it

@@ -1,20 +1,41 @@
 """Ports of this machine."""
 
+import asyncio
 import contextlib
 import errno
+import random
 import socket
 
 HOST = "127.0.0.1"
 
+# Below those that the kernel gives to outgoing connections (from 32768 on Linux), and above well-known servers'.
+_PORTS = range(15_000, 32_768)
+
 
 def free_ports(count: int) -> list[int]:
-    """Different loopback ports that nobody listens on now."""
+    """Different loopback ports that nobody listens on now, and that no outgoing connection is given meanwhile."""
     with contextlib.ExitStack() as stack:
         # All are held at once: one after the other, the same port could be found twice.
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
+        return [_held(stack) for _ in range(count)]
+
+
+def _held(stack: contextlib.ExitStack) -> int:
+    for port in random.sample(_PORTS, 100):
+        probe = stack.enter_context(socket.socket())
+        with contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise OSError(errno.EADDRINUSE, "no port is free")
+
+
+async def listens(host: str, port: int) -> bool:
+    """Whether anybody takes connections there; a hundredth of what a client costs that asks more."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def cannot_listen(host: str, port: int) -> str:

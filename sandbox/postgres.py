@@ -18,7 +18,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from sandbox.ports import HOST
+from sandbox.ports import HOST, listens
 from sandbox.processes import PartError, Process, last_line
 
 USER = "queqiao"
@@ -111,6 +111,8 @@ def url(port: int, password: str, database: str = DATABASE) -> str:
 
 async def answers(port: int, password: str) -> bool:
     """Whether the server takes connections; makes our database at the first one."""
+    if not await listens(HOST, port):
+        return False
     try:
         connection = await asyncpg.connect(url(port, password, "postgres"), timeout=2)
     except (OSError, asyncpg.PostgresError, TimeoutError, asyncio.IncompleteReadError):

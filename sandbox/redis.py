@@ -3,11 +3,12 @@
 import importlib.util
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from sandbox.ports import HOST
+from sandbox.ports import HOST, listens
 from sandbox.processes import PartError, Process
 
 
@@ -30,6 +31,9 @@ def url(port: int, password: str) -> str:
 
 async def answers(redis_url: str) -> bool:
     """Whether the server takes commands."""
+    address = urlsplit(redis_url)
+    if not await listens(address.hostname or HOST, address.port or 6379):
+        return False
     client = redis.asyncio.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
     try:
         await client.ping()

@@ -87,3 +87,8 @@ def test_the_keys_that_a_file_of_providers_names_reach_the_chat_service_alone(tm
     envs = {service: planned._service_env(service) for service in MAY_KNOW}
     assert {service for service, env in envs.items() if "KEY_1" in env} == {"chat"}
     assert not {"KEY_2", "KEY_3"} & envs["chat"].keys()
+
+
+@pytest.mark.parametrize(("drain_s", "grace_s"), [("", 8.0), ("2", 8.0), ("30", 35.0), ("soon", 8.0)])
+def test_a_part_is_not_killed_while_it_may_still_drain(tmp_path: Path, drain_s: str, grace_s: float) -> None:
+    assert mesh(tmp_path, {"DRAIN_S": drain_s})._supervisor._stop_grace_s == grace_s

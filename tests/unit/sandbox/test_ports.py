@@ -2,11 +2,21 @@
 
 import socket
 
-from sandbox.ports import HOST, cannot_listen, free_ports
+from sandbox.ports import HOST, cannot_listen, free_ports, listens
 
 
 def test_ports_found_together_are_different() -> None:
     assert len(set(free_ports(200))) == 200
+
+
+def test_no_outgoing_connection_is_given_a_port_that_was_found() -> None:
+    assert max(free_ports(200)) < 32_768
+
+
+async def test_whether_anybody_listens_is_told() -> None:
+    with socket.create_server((HOST, 0)) as server:
+        assert await listens(HOST, server.getsockname()[1])
+    assert not await listens(HOST, free_ports(1)[0])
 
 
 def test_a_free_port_has_no_obstacle() -> None:
