@@ -29,7 +29,7 @@ run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
-	@$(BIN)/python -m pytest -n $(LANES) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder -m "not alone"
+	@$(BIN)/python -m pytest -n $(LANES) --maxprocesses 8 --dist loadscope --no-loadscope-reorder -m "not alone"
 	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code

@@ -6,6 +6,7 @@ each other.
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,20 +16,14 @@ from sandbox import parts
 from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
+from tests.lanes import Lanes
 from tests.server_folder import server_folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when `make test` spreads them over lanes.
-
-    All that share a mesh run in one lane, so that there is one of it; the others file by file. Files say so themselves
-    when they are of the group `clock`, which measures time, or `alone`.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            names = getattr(item, "fixturenames", ())
-            shared = next((name for name in ("mesh", "watched") if name in names), item.location[0])
-            item.add_marker(pytest.mark.xdist_group(shared))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """Spread tests over lanes by file, and by groups: `mesh` shares the big mesh, `clock` measures time."""
+    return Lanes(config, log)
 
 
 @pytest.fixture(scope="session")

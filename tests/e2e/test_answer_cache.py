@@ -5,10 +5,13 @@ import secrets
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import People, User
+
+pytestmark = pytest.mark.xdist_group("mesh")
 
 
 def fresh(directive: str = "text=鹊|桥|相|会") -> str:

@@ -10,6 +10,8 @@ import pytest
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 # Found in every bad request below, and nowhere in the logs afterwards.
 MARKER = "PRIVATE-WORDS-4711"
 

@@ -5,8 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from bench.simulator_process import SimulatorProcess
 from tests.e2e.conftest import User
+
+pytestmark = pytest.mark.xdist_group("mesh")
 
 
 async def sighting(simulator: SimulatorProcess, marker: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

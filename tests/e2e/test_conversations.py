@@ -4,8 +4,12 @@ import json
 import secrets
 from typing import Any
 
+import pytest
+
 from bench.simulator_process import SimulatorProcess
 from tests.e2e.conftest import People, User
+
+pytestmark = pytest.mark.xdist_group("mesh")
 
 
 def fresh() -> str:

@@ -1,9 +1,12 @@
 """Login: two people are two people."""
 
 import aiohttp
+import pytest
 
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import People
+
+pytestmark = pytest.mark.xdist_group("mesh")
 
 
 async def test_the_same_code_is_the_same_person_with_trial_credit_given_once(people: People) -> None:

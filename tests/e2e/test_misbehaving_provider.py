@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.conftest import User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 
 async def ask(user: User, directive: str) -> tuple[str, dict[str, Any] | None, bool]:
     """The text that was streamed, the error that ended it if one did, and whether [DONE] came."""

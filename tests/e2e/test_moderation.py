@@ -15,6 +15,8 @@ from queqiao.moderation.v1 import audit_pb2, audit_pb2_grpc, lexicon_pb2, lexico
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import People, User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 LEXICON = "鹊桥违禁词示例"
 WECHAT = "微信违规示例"
 OPENAI = "暴力示例"

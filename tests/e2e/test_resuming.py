@@ -14,6 +14,8 @@ from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
 from tests.e2e.conftest import People, User
 
+pytestmark = pytest.mark.xdist_group("mesh")
+
 SLOW = "[[sim text=一|二|三|四|五|六|七|八 interval_ms=60]]"
 WHOLE = "一二三四五六七八"
 

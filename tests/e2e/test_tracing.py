@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bench.simulator_process import SimulatorProcess
 from sandbox.mesh import Mesh
 from sandbox.processes import minimal_env
 from tests.fakes.collector import Collector
+
+pytestmark = pytest.mark.xdist_group("mesh")
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -173,10 +173,12 @@ async def start_gateway(database_url: str, redis_database_url: str, wechat_url: 
 @pytest.fixture(scope="session")
 async def shared_gateway(postgres_url: str, redis_url: str, wechat_url: str) -> AsyncIterator[Gateway]:
     """A gateway with default settings; use `gateway`."""
+    # Folders that borrow this fixture have one of their own in the same server.
+    name = f"gateway_{secrets.token_hex(4)}"
     database = await asyncpg.connect(postgres_url)
-    await database.execute("CREATE DATABASE gateway_of_tests")
+    await database.execute(f"CREATE DATABASE {name}")
     await database.close()
-    async with _starter(f"{postgres_url.rsplit('/', 1)[0]}/gateway_of_tests", redis_url, wechat_url) as start:
+    async with _starter(f"{postgres_url.rsplit('/', 1)[0]}/{name}", redis_url, wechat_url) as start:
         yield await start()
 
 
