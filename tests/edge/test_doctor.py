@@ -30,7 +30,7 @@ async def test_a_deployment_behind_the_shipped_nginx_is_well_but_for_its_young_c
     gateway.chat.script = ["一", 0.1, "二", 0.1, "三"]
     gateway.payments.answer = payments_pb2.HandleCallbackResponse(status=401)
     status, found = await examined(edge.url, "--key", gateway.key, "--authority", str(tmp_path / "edge.pem"))
-    assert {check for check, (well, _) in found.items() if not well} == {"certificate"}
+    assert {check for check, (well, _) in found.items() if not well} == {"certificate"}, found
     assert "renew it" in found["certificate"][1]
     assert "they pass as they come" in found["streams"][1]
     assert status == 1

@@ -106,4 +106,5 @@ async def test_a_client_that_leaves_is_noticed_through_the_edge(gateway: Gateway
         assert answer.connection is not None
         assert answer.connection.transport is not None
         answer.connection.transport.abort()
+        answer.close()
     await asyncio.wait_for(gateway.chat.cancelled.wait(), 3)
