@@ -72,6 +72,8 @@ export interface TurnEvents {
     finishReason: string;
     model: string | null;
     usage: Usage | null;
+    /** The visible label that the answer must carry ("AI 生成"); null where the platform's policy asks for none. */
+    aiLabel: string | null;
     question: string | null;
     answer: string | null;
   };
