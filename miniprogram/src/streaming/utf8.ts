@@ -17,8 +17,8 @@ export function bytesOf(data: Bytes): Uint8Array {
 
 /** Text as bytes, where a platform decoded what it should not have. */
 export function utf8Bytes(text: string): Uint8Array {
-  const escaped = encodeURIComponent(text.replace(/[\ud800-\udbff](?![\udc00-\udfff])/g, '\ufffd'));
-  const units = escaped.match(/%[0-9A-F]{2}|[^%]/g) ?? [];
+  const wellFormed = Array.from(text, (each) => (/^[\ud800-\udfff]$/.test(each) ? '\ufffd' : each)).join('');
+  const units = encodeURIComponent(wellFormed).match(/%[0-9A-F]{2}|[^%]/g) ?? [];
   return Uint8Array.from(units, (unit) => (unit.length > 1 ? parseInt(unit.slice(1), 16) : unit.charCodeAt(0)));
 }
 
