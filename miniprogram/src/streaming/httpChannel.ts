@@ -133,7 +133,7 @@ class ResponseReader implements HttpListener {
     if (this.over) return;
     this.received = true;
     this.listener.alive();
-    if (this.status === 0) this.guessResponse(data);
+    if (this.status === 0 && this.early.length === 0) this.guessResponse(data);
     if (this.stream) this.stream.feed(data);
     else if (this.status === 0) this.early.push(data);
     else this.refusal += this.refusalDecoder.decode(data);

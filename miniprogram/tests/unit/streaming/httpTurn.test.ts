@@ -125,13 +125,14 @@ describe('a turn over HTTP', () => {
   });
 
   it('is asked again when something between could not reach the server', async () => {
-    const turn = await ask((_, number) => (number === 0 ? { status: 502, body: '<html>Bad Gateway</html>' } : {}));
+    const gone: Reaction = { status: 502, body: '<html>Bad Gateway</html>' };
+    const turn = await ask((_, number) => (number === 0 ? gone : {}));
     expect((await turn.over).name).toBe('completed');
     expect(turn.text).toBe(TEXT);
   });
 
   it('waits and goes on when the server cannot be resumed from just now', async () => {
-    const busy = { status: 503, body: errorBody('service_unavailable', '稍后') };
+    const busy: Reaction = { status: 503, body: errorBody('service_unavailable', '稍后') };
     const turn = await ask((_, number) => [{ cutBytes: 900 }, busy, {}][number] ?? {});
     expect((await turn.over).name).toBe('completed');
     expect(turn.text).toBe(TEXT);
@@ -139,7 +140,7 @@ describe('a turn over HTTP', () => {
   });
 
   it('keeps the partial text when its stream is not known any more', async () => {
-    const gone = { status: 404, body: errorBody('not_found', '找不到') };
+    const gone: Reaction = { status: 404, body: errorBody('not_found', '找不到') };
     const cutBytes = bytesOfEvents(EVENTS.slice(0, 3)).length;
     const turn = await ask((_, number) => (number === 0 ? { cutBytes } : gone));
     expect(await turn.over).toMatchObject({ name: 'failed', code: 'not_found', status: 404, partial: true });
