@@ -39,9 +39,13 @@ function play(request: FakeRequest, pieces: Uint8Array[], kind: 'device' | 'tool
   pieces.forEach((piece) => request.chunk(kind === 'device' ? piece.slice().buffer : piece.slice()));
 }
 
+async function atEachByte(check: (cut: number) => Promise<void>): Promise<void> {
+  await Promise.all(Array.from(STREAM, (_, cut) => check(cut)));
+}
+
 describe.each(['device', 'tools'] as const)('a turn in chunks of a %s', (kind) => {
   it('is told alike wherever the chunks are cut', async () => {
-    for (let cut = 0; cut <= STREAM.length; cut += 1) {
+    await atEachByte(async (cut) => {
       const { turn } = wechat((request) => {
         play(request, [STREAM.slice(0, cut), STREAM.slice(cut)], kind);
         request.succeed(ANSWERED);
@@ -50,11 +54,11 @@ describe.each(['device', 'tools'] as const)('a turn in chunks of a %s', (kind) =
       expect((await told.over).name).toBe('completed');
       expect(told.text).toBe(TEXT);
       expect(told.told[0]).toMatchObject({ requestId: REQUEST_ID, conversationId: 'talk-1', cached: true });
-    }
+    });
   });
 
   it('whose line breaks at any byte goes on, and no character comes twice or is lost', async () => {
-    for (let cut = 0; cut < STREAM.length; cut += 1) {
+    await atEachByte(async (cut) => {
       const { wx, turn } = wechat((request, number) => {
         play(request, [number === 0 ? STREAM.slice(0, cut) : rest(request)], kind);
         if (number === 0) request.fail('request:fail interrupted');
@@ -64,7 +68,7 @@ describe.each(['device', 'tools'] as const)('a turn in chunks of a %s', (kind) =
       expect((await told.over).name).toBe('completed');
       expect([told.text, told.reasoning]).toEqual([TEXT, '想']);
       expect(wx.requests.length).toBeLessThanOrEqual(2);
-    }
+    });
   });
 
   it('survives any breaks in any chunks', async () => {
