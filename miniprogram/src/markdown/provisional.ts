@@ -21,6 +21,9 @@ const BEGUN_IMAGE = /!\[[^\]\n]*(?:\](?:\([^)\n]*)?)?$/;
 const BEGUN_LINK = /\[([^[\]\n]+)\]$/;
 const BARE_SIGNS = /(?:[*_~`]+|!?\[|\\|!)$/;
 
+// What is begun further back is not looked for: nobody emphasizes so much, and every frame would pay for it.
+const LOOKED_BACK_CHARS = 1_000;
+
 /** The end of a text as it is shown while more is to come; `verbatim` within code and formulas. */
 export function shownEnd(text: string, verbatim: boolean): string {
   const begin = text.lastIndexOf('\n') + 1;
@@ -56,7 +59,8 @@ export function closedText(text: string): { text: string; formulaOpen: boolean }
   const shown = text.replace(BEGUN_IMAGE, '').replace(BEGUN_LINK, '$1');
   const formula = openFormula(shown);
   if (formula !== null) return { text: `${shown}${formula}`, formulaOpen: true };
-  const closed = remend(shown, {
+  const begin = Math.max(0, shown.length - LOOKED_BACK_CHARS);
+  const closed = remend(shown.slice(begin), {
     linkMode: 'text-only',
     images: false,
     katex: false,
@@ -65,7 +69,7 @@ export function closedText(text: string): { text: string; formulaOpen: boolean }
     comparisonOperators: false,
     singleTilde: false,
   });
-  return { text: closed, formulaOpen: false };
+  return { text: shown.slice(0, begin) + closed, formulaOpen: false };
 }
 
 /** What closes a formula that is begun and, unlike one in dollars, can be nothing else; null when there is none. */

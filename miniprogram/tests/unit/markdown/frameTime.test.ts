@@ -26,10 +26,12 @@ function frames(text: string): number[] {
   const stream = new MarkdownStream();
   const times: number[] = [];
   for (let at = 0; at < text.length; at += CHARS_PER_FRAME) {
-    const begin = performance.now();
+    // Of the processor: what else the machine does is not the parser's.
+    const begin = process.cpuUsage();
     stream.append(text.slice(at, at + CHARS_PER_FRAME));
     stream.blocks();
-    times.push(performance.now() - begin);
+    const { user, system } = process.cpuUsage(begin);
+    times.push((user + system) / 1000);
   }
   return times.sort((a, b) => a - b);
 }
