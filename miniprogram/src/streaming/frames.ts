@@ -14,8 +14,18 @@ export function socketUrl(baseUrl: string): string {
 
 /** `turn` is the client's own name for the turn on its socket. */
 export function startFrame(turn: string, order: AskOrder): string {
+  const { token, idempotencyKey, headers } = order;
   const body = { ...order.body, stream: true };
-  return JSON.stringify({ type: 'start', id: turn, token: order.token, body, idempotency_key: order.idempotencyKey });
+  // Undefined is left out.
+  const cacheControl = headers['Cache-Control'];
+  return JSON.stringify({
+    type: 'start',
+    id: turn,
+    token,
+    body,
+    idempotency_key: idempotencyKey,
+    cache_control: cacheControl,
+  });
 }
 
 export function resumeFrame(turn: string, order: ResumeOrder): string {

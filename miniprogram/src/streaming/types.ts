@@ -46,7 +46,7 @@ export interface TurnRequest {
   idempotencyKey: string;
   /** `Accept-Language`: the language of error messages. */
   language?: string;
-  /** More headers, by name. */
+  /** More headers, by name; of these a WebSocket carries `Cache-Control` wherever it runs, the others where it can. */
   headers?: Readonly<Record<string, string>>;
 }
 

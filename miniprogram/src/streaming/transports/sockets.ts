@@ -16,6 +16,7 @@ export class BrowserSocketTransport implements SocketTransport {
     const socket = new this.Socket(absolute, protocol);
     socket.onopen = () => listener.open();
     socket.onmessage = ({ data }) => listener.message(String(data));
+    socket.onerror = () => listener.close('the socket failed');
     socket.onclose = ({ code, reason }) => listener.close(reason || `closed with ${code}`);
     return {
       send: (text) => {
