@@ -1,6 +1,7 @@
 /** The built mini-program on a stubbed device: what is typed, streamed, stopped, lost, and gone on with. */
 
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FakeRequest } from '../unit/streaming/fakeWx';
 import { behind, bytesOfEvents, errorBody, eventsOf, REQUEST_ID } from '../unit/streaming/transcript';
@@ -55,6 +56,16 @@ async function shows(state: string): Promise<void> {
 }
 
 describe('the built mini-program', () => {
+  it('holds nothing that devices refuse, and no KaTeX', () => {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js'));
+    expect(files).toContain('common/vendor.js');
+    for (const name of files) {
+      const source = readFileSync(join(folder, name), 'utf8');
+      // Code from text is forbidden; lookbehind is a syntax error before iOS 16.4; TextDecoder is not there.
+      expect(source, name).not.toMatch(/\bnew Function\(|\beval\(|\(\?<[=!]|\bnew TextDecoder\b|renderToString/);
+    }
+  });
+
   it('asks what was typed, and draws the answer with its own elements', async () => {
     answer = (request) => stream(request, bytesOfEvents(EVENTS));
     ask();
