@@ -20,7 +20,7 @@ PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards system-packages \
-	format hooks audit sbom fuzz bench quantize train-screener protos clean
+	format hooks audit sbom fuzz client-test bench quantize train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,13 @@ sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.jso
 
 fuzz: $(VENV)/.installed ## Ask the API 10,000 things that nobody should
 	@FUZZ_PHASES=coverage,fuzzing FUZZ_EXAMPLES=200 FUZZ_FRAMES=40000 $(BIN)/python -m pytest --timeout 1800 tests/fuzz
+
+client-test: miniprogram/node_modules/.package-lock.json ## Lint and test the client's core; wants Node 20 or newer
+	@cd miniprogram && npm run --silent lint && npm run --silent type-check && npm test --silent
+
+miniprogram/node_modules/.package-lock.json: miniprogram/package-lock.json
+	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20 or newer." >&2; exit 1; }
+	@cd miniprogram && npm ci --silent --no-audit --no-fund
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)
