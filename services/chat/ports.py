@@ -91,7 +91,7 @@ class Memory(Protocol):
         """What is remembered there; nothing of a conversation that does not exist yet.
 
         Raises:
-            ConversationNotFoundError: It is another user's, or was deleted.
+            ConversationNotFoundError: It was deleted, or a message is named and there is no such conversation.
             MessageNotFoundError: It has no such message, or none that can be regenerated or continued.
         """
         ...

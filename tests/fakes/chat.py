@@ -33,7 +33,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     known: set[tuple[str, str]] = field(default_factory=set)
     stopped: list[str] = field(default_factory=list)
     resumes: list[chat_pb2.ResumeTurnRequest] = field(default_factory=list)
-    conversations: dict[str, tuple[str, chat_pb2.Conversation]] = field(default_factory=dict)
+    conversations: dict[tuple[str, str], chat_pb2.Conversation] = field(default_factory=dict)
     answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
@@ -115,16 +115,16 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         self, request: chat_pb2.CreateConversationRequest, context: Any
     ) -> chat_pb2.CreateConversationResponse:
         name = request.conversation_id or f"made-{len(self.conversations)}"
-        if name in self.conversations:
+        if (request.user_id, name) in self.conversations:
             raise RemoteError(Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "taken", fields={"conversation_id": "is taken"})
         made = chat_pb2.Conversation(id=name, title=request.title, create_time=Timestamp(seconds=1_700_000_000))
-        self.conversations[name] = (request.user_id, made)
+        self.conversations[request.user_id, name] = made
         return chat_pb2.CreateConversationResponse(conversation=made)
 
     async def ListConversations(  # noqa: N802  # as above
         self, request: chat_pb2.ListConversationsRequest, context: Any
     ) -> chat_pb2.ListConversationsResponse:
-        mine = [made for owner, made in self.conversations.values() if owner == request.user_id]
+        mine = [made for (owner, _), made in self.conversations.items() if owner == request.user_id]
         begin = _offset(request.page_token)
         end = begin + request.page_size
         return chat_pb2.ListConversationsResponse(
@@ -146,7 +146,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     async def DeleteConversation(  # noqa: N802  # as above
         self, request: chat_pb2.DeleteConversationRequest, context: Any
     ) -> chat_pb2.DeleteConversationResponse:
-        del self.conversations[self._owned(request.user_id, request.conversation_id).id]
+        del self.conversations[request.user_id, self._owned(request.user_id, request.conversation_id).id]
         return chat_pb2.DeleteConversationResponse()
 
     async def ListMessages(  # noqa: N802  # as above
@@ -167,8 +167,8 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         return chat_pb2.ListMessagesResponse(messages=[question, answer][_offset(request.page_token) :])
 
     def _owned(self, user_id: str, conversation_id: str) -> chat_pb2.Conversation:
-        owner, found = self.conversations.get(conversation_id, ("", chat_pb2.Conversation()))
-        if owner != user_id:
+        found = self.conversations.get((user_id, conversation_id))
+        if found is None:
             raise RemoteError(Code.NOT_FOUND, "CONVERSATION_NOT_FOUND", "no such conversation")
         return found
 

@@ -36,10 +36,10 @@ class Conversations:
         """Make an empty one; "" as its id makes one up.
 
         Raises:
-            RequestConflictError: The id is taken.
+            RequestConflictError: The user has one of this id, or had one that was deleted.
             UnavailableError: The database does not answer.
         """
-        row = await self._row(sql.CREATE, conversation_id or secrets.token_hex(16), user_id, title)
+        row = await self._row(sql.CREATE, user_id, conversation_id or secrets.token_hex(16), title)
         if row is None:
             raise RequestConflictError(
                 "This conversation_id is taken: use another one.", fields={"conversation_id": "is taken"}
@@ -64,7 +64,7 @@ class Conversations:
             ConversationNotFoundError: This user has none of that id.
             UnavailableError: The database does not answer.
         """
-        return _found(await self._row(sql.GET, conversation_id, user_id))
+        return _found(await self._row(sql.GET, user_id, conversation_id))
 
     async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
         """Give it another title.
@@ -72,7 +72,7 @@ class Conversations:
         Raises:
             ConversationNotFoundError, UnavailableError: As `get`.
         """
-        return _found(await self._row(sql.RENAME, conversation_id, user_id, title))
+        return _found(await self._row(sql.RENAME, user_id, conversation_id, title))
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """From now on it does not exist; its messages are purged later.
@@ -82,8 +82,8 @@ class Conversations:
         """
         await self.get(user_id, conversation_id)
         # First, so that a Redis that is away cannot bring it back later: who is told so tries again.
-        await self._hot.bury(conversation_id)
-        if await self._row(sql.DELETE, conversation_id, user_id) is None:
+        await self._hot.bury(user_id, conversation_id)
+        if await self._row(sql.DELETE, user_id, conversation_id) is None:
             raise _unknown()
 
     async def messages(self, user_id: str, conversation_id: str, after: int, limit: int) -> Page[StoredMessage]:
@@ -93,7 +93,7 @@ class Conversations:
             ConversationNotFoundError, UnavailableError: As `get`.
         """
         await self.get(user_id, conversation_id)
-        rows = await self._rows(sql.MESSAGES, conversation_id, after, limit + 1, _PAGE_BYTES_MAX)
+        rows = await self._rows(sql.MESSAGES, user_id, conversation_id, after, limit + 1, _PAGE_BYTES_MAX)
         return Page(tuple(_message(row) for row in rows[:limit]), bool(rows) and rows[0]["found"] > len(rows[:limit]))
 
     async def keep_purging(self, days: int) -> None:
@@ -110,12 +110,13 @@ class Conversations:
         """Remove the messages of some conversations that were deleted long ago; answers of how many."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                ids = [row["id"] for row in await connection.fetch(sql.PURGEABLE, days, _PURGE_BATCH)]
-                for statement in sql.PURGE if ids else ():
-                    await connection.execute(statement, ids)
+                rows = await connection.fetch(sql.PURGEABLE, days, _PURGE_BATCH)
+                users, ids = [row["user_id"] for row in rows], [row["id"] for row in rows]
+                for statement in sql.PURGE if rows else ():
+                    await connection.execute(statement, users, ids)
         except FAILED:
             raise _away() from None
-        return len(ids)
+        return len(rows)
 
     async def _row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
         try:

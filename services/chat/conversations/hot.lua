@@ -5,7 +5,7 @@
 -- the conversation's away.
 --
 -- KEYS: the copy; the conversations by their last use (sorted set); their weights (hash); the sum of these.
--- ARGV: the conversation; version; copy; seconds to keep; weight in tokens; most tokens of all copies; prefix of copies.
+-- ARGV: the user's conversation; version; copy; seconds to keep; weight in tokens; most tokens of all copies; prefix of copies.
 local copy, used, weights, total = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = tonumber(redis.call('TIME')[1])
 

@@ -1,6 +1,6 @@
 """Redis' copies of conversations that are hot: the latest messages of each, within a weight of tokens for all.
 
-    {chat:hot}:<conversation>   the copy: `version` (how many messages there are) and `window`
+    {chat:hot}:c:<user>/<conversation>   the copy: `version` (how many messages there are) and `window`
     {chat:hot}:used, :weights, :tokens   when each was last used, what each weighs, and the sum
 
 One hash tag keeps them in one slot of a cluster, for one script looks after them all. They may vanish at any time:
@@ -30,9 +30,8 @@ log = structlog.get_logger()
 
 
 class Window(msgspec.Struct, array_like=True, frozen=True):
-    """What is kept of a conversation: its owner, the last message of its current branch, and those that lead there."""
+    """What is kept of a conversation: the last message of its current branch, and those that lead there."""
 
-    user_id: str
     head: int
     messages: tuple[Message, ...]
     summary: Message | None = None
@@ -50,11 +49,13 @@ class HotWindows:
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(Window).decode
 
-    async def get(self, conversation_id: str) -> tuple[int, Window] | None:
+    async def get(self, user_id: str, conversation_id: str) -> tuple[int, Window] | None:
         """The version and the window; None when there is none to be had."""
         try:
             # redis-py types its commands for both of its clients at once.
-            reply = await cast("Any", self._redis.hmget(_PREFIX + conversation_id, ["version", "window"]))
+            reply = await cast(
+                "Any", self._redis.hmget(_PREFIX + _name(user_id, conversation_id), ["version", "window"])
+            )
         except (RedisError, OSError) as error:
             log.warning("redis does not answer", error=type(error).__name__)
             return None
@@ -67,28 +68,28 @@ class HotWindows:
             log.warning("redis holds a window of another shape", conversation_id=conversation_id)
             return None
 
-    async def put(self, conversation_id: str, version: int, window: Window) -> None:
+    async def put(self, user_id: str, conversation_id: str, version: int, window: Window) -> None:
         """Keep a window, unless a newer one is there."""
         weight = sum(message.tokens for message in window.messages)
-        await self._run(conversation_id, version, self._encode(window), weight)
+        await self._run(_name(user_id, conversation_id), version, self._encode(window), weight)
 
-    async def drop(self, conversation_id: str) -> None:
+    async def drop(self, user_id: str, conversation_id: str) -> None:
         """Keep it no longer."""
-        await self._run(conversation_id, 0, b"", 0)
+        await self._run(_name(user_id, conversation_id), 0, b"", 0)
 
-    async def bury(self, conversation_id: str) -> None:
+    async def bury(self, user_id: str, conversation_id: str) -> None:
         """Let no copy be kept any more, whichever turn still runs.
 
         Raises:
             UnavailableError: Redis does not answer: what it has could be read again.
         """
-        if not await self._run(conversation_id, _DELETED, b"deleted", 0):
+        if not await self._run(_name(user_id, conversation_id), _DELETED, b"deleted", 0):
             raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)
 
-    async def _run(self, conversation_id: str, version: int, window: bytes, weight: int) -> bool:
-        keys = (_PREFIX + conversation_id, _USED, _WEIGHTS, _TOTAL)
+    async def _run(self, name: str, version: int, window: bytes, weight: int) -> bool:
+        keys = (_PREFIX + name, _USED, _WEIGHTS, _TOTAL)
         arguments: Sequence[Any] = (
-            conversation_id,
+            name,
             version,
             window,
             self._ttl_s,
@@ -103,3 +104,8 @@ class HotWindows:
             log.warning("redis does not answer", error=type(error).__name__)
             return False
         return True
+
+
+def _name(user_id: str, conversation_id: str) -> str:
+    """A conversation's name among all users'; neither part of it has a slash."""
+    return f"{user_id}/{conversation_id}"

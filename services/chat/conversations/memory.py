@@ -29,10 +29,8 @@ class StoredMemory:
 
     async def recall(self, user_id: str, conversation_id: str, place: Place) -> Recollection:
         """What is remembered there: from Redis where the conversation goes on, else from PostgreSQL."""
-        if place.where is Where.NEWEST and (found := await self._hot.get(conversation_id)) is not None:
+        if place.where is Where.NEWEST and (found := await self._hot.get(user_id, conversation_id)) is not None:
             version, window = found
-            if window.user_id != user_id:
-                raise _no_conversation()
             return Recollection(window.messages, summary=window.summary, parent=window.head, version=version)
         try:
             async with self._pool.acquire() as connection:
@@ -50,7 +48,7 @@ class StoredMemory:
                 # Nothing happened in between: what leads here is what was recalled, weighed as it is by now.
                 added = [_numbered(message, first + index) for index, message in enumerate(new.messages)]
                 window = _bounded((*new.known.messages, *new.known.asked, *added))
-                await self._hot.put(conversation_id, number, Window(user_id, number, window, new.known.summary))
+                await self._hot.put(user_id, conversation_id, number, Window(number, window, new.known.summary))
             else:
                 async with self._pool.acquire() as connection:
                     await self._stored(connection, user_id, conversation_id, Place())
@@ -60,32 +58,31 @@ class StoredMemory:
 
     async def _stored(self, connection: Connection, user_id: str, conversation_id: str, place: Place) -> Recollection:
         """What PostgreSQL has; the window of a conversation that goes on is kept in Redis."""
-        row = await connection.fetchrow(sql.OWNER, conversation_id)
+        row = await connection.fetchrow(sql.STATE, user_id, conversation_id)
         if row is None:
             if place.number:
-                # In the very words that somebody else's conversation gets.
                 raise _no_conversation()
             return Recollection()
-        if row["user_id"] != user_id or row["deleted_at"] is not None:
+        if row["deleted_at"] is not None:
             raise _no_conversation()
         version, head = int(row["message_count"]), int(row["head"])
         end = head if place.where is Where.NEWEST else place.number
         path = (
             []
             if not end
-            else _nodes(await connection.fetch(sql.PATH, conversation_id, end, _MESSAGES_MAX, _CHARACTERS_MAX))
+            else _nodes(await connection.fetch(sql.PATH, user_id, conversation_id, end, _MESSAGES_MAX, _CHARACTERS_MAX))
         )
-        summary = await self._summary(connection, conversation_id, end) if path else None
+        summary = await self._summary(connection, user_id, conversation_id, end) if path else None
         known = recollect(path, place, version, summary)
         if place.where is Where.NEWEST:
-            await self._hot.put(conversation_id, version, Window(user_id, head, known.messages, summary))
+            await self._hot.put(user_id, conversation_id, version, Window(head, known.messages, summary))
         return known
 
-    async def _summary(self, connection: Connection, conversation_id: str, end: int) -> Message | None:
-        if not await connection.fetchval(sql.HAS_SUMMARIES, conversation_id):
+    async def _summary(self, connection: Connection, user_id: str, conversation_id: str, end: int) -> Message | None:
+        if not await connection.fetchval(sql.HAS_SUMMARIES, user_id, conversation_id):
             return None
-        branch = [row["number"] for row in await connection.fetch(sql.BRANCH, conversation_id, end)]
-        row = await connection.fetchrow(sql.SUMMARY, conversation_id, branch)
+        branch = [row["number"] for row in await connection.fetch(sql.BRANCH, user_id, conversation_id, end)]
+        row = await connection.fetchrow(sql.SUMMARY, user_id, conversation_id, branch)
         if row is None:
             return None
         return Message(Role.SYSTEM, row["content"], row["tokens"], row["encoding"], number=row["upto"])
@@ -94,20 +91,21 @@ class StoredMemory:
         self, connection: Connection, user_id: str, conversation_id: str, new: Remembering
     ) -> tuple[int, int]:
         """Append; answers the number of the last message, and which one the first follows."""
-        row = await connection.fetchrow(sql.LOCK, conversation_id)
+        row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
         if row is None:
-            await connection.execute(sql.ENSURE, conversation_id, user_id)
-            row = await connection.fetchrow(sql.LOCK, conversation_id)
-        if row is None or row["user_id"] != user_id or row["deleted_at"] is not None:
+            await connection.execute(sql.ENSURE, user_id, conversation_id)
+            row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
+        if row is None or row["deleted_at"] is not None:
             raise _no_conversation()
         # The newest message now: another turn may have ended since this one began.
         parent = int(row["head"]) if new.place.where is Where.NEWEST else new.known.parent
         messages = new.messages
         number, answer = int(row["message_count"]) + len(messages), len(messages) - 1
         asked = next((message.content for message in messages if message.role is Role.USER), "")
-        await connection.execute(sql.ADVANCE, conversation_id, number, title(asked))
+        await connection.execute(sql.ADVANCE, user_id, conversation_id, number, title(asked))
         await connection.execute(
             sql.APPEND,
+            user_id,
             conversation_id,
             number - len(messages),
             parent,

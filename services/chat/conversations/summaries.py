@@ -40,15 +40,15 @@ class Summaries:
         self._hot = hot
         self._ask = ask
         self._background = background
-        self._at_work: set[str] = set()
+        self._at_work: set[tuple[str, str]] = set()
 
     def fallen(self, user_id: str, conversation_id: str, summary: Message | None, dropped: Sequence[Message]) -> None:
         """Extend the summary by what it does not cover, if that is worth it."""
         covered = summary.number if summary else 0
         fresh = [message for message in dropped if message.number > covered]
-        if len(fresh) < _MESSAGES_MIN or conversation_id in self._at_work:
+        if len(fresh) < _MESSAGES_MIN or (user_id, conversation_id) in self._at_work:
             return
-        self._at_work.add(conversation_id)
+        self._at_work.add((user_id, conversation_id))
         self._background.start(self._extend(user_id, conversation_id, summary, fresh))
 
     async def _extend(
@@ -60,14 +60,14 @@ class Summaries:
                 return
             content = _HEADING + text.strip().replace("\x00", "")
             # Weighed when it is first used, by the model that it is then sent to.
-            await self._pool.execute(sql.PUT_SUMMARY, conversation_id, user_id, fresh[-1].number, content, 0, "")
+            await self._pool.execute(sql.PUT_SUMMARY, user_id, conversation_id, fresh[-1].number, content, 0, "")
             # The copy in Redis has the old one.
-            await self._hot.drop(conversation_id)
+            await self._hot.drop(user_id, conversation_id)
         except (ServiceError, *FAILED) as error:
             reason = error.wire_reason if isinstance(error, ServiceError) else type(error).__name__
             log.warning("conversation not summarised", reason=reason)
         finally:
-            self._at_work.discard(conversation_id)
+            self._at_work.discard((user_id, conversation_id))
 
 
 class NoSummaries:

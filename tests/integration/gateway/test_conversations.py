@@ -65,6 +65,14 @@ async def test_messages_name_what_they_follow(gateway: Gateway) -> None:
     assert (answer["state"], answer["request_id"], answer["message"]["content"]) == ("length", "req_1", None)
 
 
+async def test_an_id_that_somebody_else_has_is_free(gateway: Gateway) -> None:
+    _, key = await issue_key(gateway.settings.database_url.get_secret_value(), "somebody-else")
+    for token, title in ((gateway.key, "我的"), (key, "别人的")):
+        assert (await call(gateway, "POST", URL, {"id": "default", "title": title}, token))[0] == 201
+    assert (await call(gateway, "GET", f"{URL}/default"))[1]["title"] == "我的"
+    assert (await call(gateway, "GET", f"{URL}/default", key=key))[1]["title"] == "别人的"
+
+
 async def test_nobody_sees_or_touches_anothers(gateway: Gateway) -> None:
     _, made = await call(gateway, "POST", URL, {"id": "mine"})
     _, key = await issue_key(gateway.settings.database_url.get_secret_value(), "somebody-else")

@@ -21,9 +21,8 @@ async def token(gateway: Gateway) -> str:
     """A user with a conversation called talk."""
     user_id, token = await gateway.login("export")
     gateway.chat.answer = "鹊桥是一座桥。"
-    gateway.chat.conversations["talk"] = (
-        user_id,
-        chat_pb2.Conversation(id="talk", title="关于鹊桥", newest_number=2, message_count=2),
+    gateway.chat.conversations[user_id, "talk"] = chat_pb2.Conversation(
+        id="talk", title="关于鹊桥", newest_number=2, message_count=2
     )
     return token
 

@@ -157,7 +157,7 @@ async def test_minors_chat_by_day_and_buy_nothing(start_gateway: StartGateway, t
 
 async def test_history_is_shown_as_answers_are(gateway: Gateway) -> None:
     user_id, token = await gateway.login("policy-history")
-    gateway.chat.conversations["talk"] = (user_id, chat_pb2.Conversation(id="talk"))
+    gateway.chat.conversations[user_id, "talk"] = chat_pb2.Conversation(id="talk")
     headers = {"Authorization": f"Bearer {token}", **IOS}
     async with gateway.http.get(f"{gateway.url}/v1/conversations/talk/messages", headers=headers) as answer:
         assert answer.status == 200

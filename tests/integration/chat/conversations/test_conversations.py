@@ -157,8 +157,8 @@ async def test_a_page_of_large_messages_ends_early_and_the_next_goes_on(rpcs: An
 
 
 async def test_nobody_reads_lists_renames_or_deletes_what_is_anothers(rpcs: Any, memory: StoredMemory) -> None:
-    await turn(memory, "c")
-    other: Any = {"user_id": "v", "conversation_id": "c"}
+    await turn(memory, "default", "我的秘密")
+    other: Any = {"user_id": "v", "conversation_id": "default"}
     for call in (
         rpcs.GetConversation(chat_pb2.GetConversationRequest(**other), None),
         rpcs.UpdateConversation(chat_pb2.UpdateConversationRequest(**other, title="mine"), None),
@@ -168,9 +168,31 @@ async def test_nobody_reads_lists_renames_or_deletes_what_is_anothers(rpcs: Any,
         with pytest.raises(ConversationNotFoundError):
             await call
     assert await listed(rpcs, "v") == []
-    with pytest.raises(RequestConflictError):
-        await create(rpcs, "c", user="v")
-    assert await listed(rpcs) == ["c"]
+    assert await listed(rpcs) == ["default"]
+
+
+async def test_two_users_with_the_same_id_see_each_only_their_own(
+    rpcs: Any, memory: StoredMemory, conversations: Conversations, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    for user in ("u", "v"):
+        await create(rpcs, "default", f"of {user}", user=user)
+        await turn(memory, "default", f"问 {user}", user)
+    for user in ("u", "v"):
+        assert await listed(rpcs, user) == ["default"]
+        asked: Any = {"user_id": user, "conversation_id": "default"}
+        found = (await rpcs.GetConversation(chat_pb2.GetConversationRequest(**asked), None)).conversation
+        assert (found.title, found.message_count) == (f"of {user}", 2)
+        messages = (await rpcs.ListMessages(chat_pb2.ListMessagesRequest(**asked), None)).messages
+        assert messages[0].content == f"问 {user}"
+    await rpcs.UpdateConversation(
+        chat_pb2.UpdateConversationRequest(user_id="u", conversation_id="default", title="new"), None
+    )
+    await conversations.delete("u", "default")
+    await pool.execute("UPDATE conversations SET deleted_at = now() - interval '31 days' WHERE user_id = 'u'")
+    assert await conversations.purge(30) == 1
+    left = await rpcs.GetConversation(chat_pb2.GetConversationRequest(user_id="v", conversation_id="default"), None)
+    assert (left.conversation.title, left.conversation.message_count) == ("of v", 2)
+    assert [row["user_id"] for row in await pool.fetch("SELECT user_id FROM messages")] == ["v", "v"]
 
 
 LATE = base64.b64encode(b"99999999999999999999.c").decode()
@@ -241,3 +263,35 @@ async def test_what_was_written_before_there_were_branches_is_one_branch(
         known = await memory.recall("u", "c", Place())
         assert [message.content for message in known.messages] == ["m1", "m2", "m3", "m4"]
         assert (await memory.recall("u", "c", Place(Where.REGENERATE, 4))).parent == 3
+
+
+async def test_what_was_written_when_ids_were_shared_is_its_users_own(
+    database_url: str, tmp_path: Path, client: redis.asyncio.Redis
+) -> None:
+    before = tmp_path / "migrations"
+    before.mkdir()
+    for file in sorted(MIGRATIONS.glob("000[123]_*.sql")):
+        shutil.copy(file, before)
+    async with postgres_pool(database_url, schema="chat", migrations=before, connections_max=1) as old:
+        for user, conversation in (("u", "c"), ("v", "d")):
+            await old.execute(
+                "INSERT INTO conversations (id, user_id, message_count, head) VALUES ($1, $2, 2, 2)", conversation, user
+            )
+            for number, role in enumerate(("user", "assistant"), start=1):
+                await old.execute(
+                    "INSERT INTO messages (conversation_id, number, parent, role, content, model, tokens, encoding) "
+                    "VALUES ($1, $2, $2 - 1, $3, $4, 'm', 1, 'e')",
+                    conversation,
+                    number,
+                    role,
+                    f"{user}{number}",
+                )
+            await old.execute("INSERT INTO summaries VALUES ($1, 2, $2, 1, 'e')", conversation, f"sum {user}")
+    async with postgres_pool(database_url, schema="chat", migrations=MIGRATIONS, connections_max=1) as pool:
+        memory = StoredMemory(pool, HotWindows(client, ttl_s=60, tokens_max=1000))
+        for user, conversation in (("u", "c"), ("v", "d")):
+            known = await memory.recall(user, conversation, Place())
+            assert [message.content for message in known.messages] == [f"{user}1", f"{user}2"]
+            assert known.summary is not None
+            assert known.summary.content == f"sum {user}"
+        assert await memory.recall("u", "d", Place()) == Recollection()

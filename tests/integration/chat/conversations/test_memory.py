@@ -70,17 +70,39 @@ async def test_a_conversation_that_does_not_exist_yet_is_empty_and_has_no_messag
             await memory.recall("u", "new", Place(where, 1))
 
 
-async def test_another_users_conversation_does_not_exist(memory: StoredMemory, client: redis.asyncio.Redis) -> None:
-    await turn(memory, "秘密", "好的")
+async def test_two_users_with_the_same_id_recall_and_extend_each_their_own(
+    memory: StoredMemory, client: redis.asyncio.Redis
+) -> None:
+    await turn(memory, "秘密", "好的", conversation="default")
+    for place in (Place(Where.AFTER, 1), Place(Where.REGENERATE, 2), Place(Where.CONTINUE, 2)):
+        with pytest.raises(ConversationNotFoundError):
+            await memory.recall("v", "default", place)
+    assert await recalled(memory, user="v", conversation="default") == []
+    await turn(memory, "别的", "行", user="v", conversation="default")
+    await turn(memory, "再说", "嗯", user="v", conversation="default")
     for _ in ("hot", "cold"):
-        for place in (NEWEST, Place(Where.AFTER, 1), Place(Where.REGENERATE, 2), Place(Where.CONTINUE, 2)):
-            with pytest.raises(ConversationNotFoundError):
-                await memory.recall("v", "c", place)
+        assert await recalled(memory, conversation="default") == ["秘密", "好的"]
+        assert await recalled(memory, user="v", conversation="default") == ["别的", "行", "再说", "嗯"]
         await client.flushdb()
-    new = Remembering("req", NEWEST, Recollection(), said("x", "y"), AnswerState.COMPLETE, "m")
-    with pytest.raises(ConversationNotFoundError):
-        await memory.remember("v", "c", new)
-    assert await recalled(memory) == ["秘密", "好的"]
+
+
+async def test_whose_names_run_together_are_still_two(memory: StoredMemory) -> None:
+    await turn(memory, "一", "二", user="ab", conversation="c")
+    assert await recalled(memory, user="a", conversation="bc") == []
+    assert await recalled(memory, user="ab", conversation="c") == ["一", "二"]
+
+
+async def test_a_user_who_deletes_a_conversation_leaves_the_others_of_its_id(
+    memory: StoredMemory, conversations: Conversations, client: redis.asyncio.Redis
+) -> None:
+    for user in ("u", "v"):
+        await turn(memory, user, "好的", user=user, conversation="default")
+    await conversations.delete("u", "default")
+    for _ in ("hot", "cold"):
+        with pytest.raises(ConversationNotFoundError):
+            await memory.recall("u", "default", NEWEST)
+        assert await recalled(memory, user="v", conversation="default") == ["v", "好的"]
+        await client.flushdb()
 
 
 async def test_turns_that_end_together_lose_nothing(memory: StoredMemory, client: redis.asyncio.Redis) -> None:
@@ -219,7 +241,7 @@ async def test_a_copy_that_is_put_after_the_conversation_was_deleted_is_not_read
 ) -> None:
     await turn(memory, "一", "二")
     await conversations.delete("u", "c")
-    await hot.put("c", 4, window("一", "二", "三", "四"))
+    await hot.put("u", "c", 4, window("一", "二", "三", "四"))
     with pytest.raises(ConversationNotFoundError):
         await memory.recall("u", "c", NEWEST)
 
@@ -239,7 +261,7 @@ async def test_redis_that_holds_rubbish_or_is_gone_costs_nothing_but_time(
     pool: "asyncpg.Pool[asyncpg.Record]", memory: StoredMemory, client: redis.asyncio.Redis
 ) -> None:
     await turn(memory, "一", "二")
-    await client.hset("{chat:hot}:c:c", mapping={"version": "9", "window": "rubbish"})
+    await client.hset("{chat:hot}:c:u/c", mapping={"version": "9", "window": "rubbish"})
     assert await recalled(memory) == ["一", "二"]
     nowhere = redis.asyncio.Redis(port=free_ports(1)[0], retry=Retry(NoBackoff(), 0))
     alone = StoredMemory(pool, HotWindows(nowhere, ttl_s=60, tokens_max=1000))
@@ -248,14 +270,14 @@ async def test_redis_that_holds_rubbish_or_is_gone_costs_nothing_but_time(
     await nowhere.aclose()
 
 
-def window(*texts: str, user: str = "u") -> Window:
-    return Window(user, len(texts), said(*texts, first=1))
+def window(*texts: str) -> Window:
+    return Window(len(texts), said(*texts, first=1))
 
 
 async def test_an_old_copy_never_replaces_a_newer_one(hot: HotWindows) -> None:
-    await hot.put("c", 4, window("一", "二", "三", "四"))
-    await hot.put("c", 2, window("一", "二"))
-    assert await hot.get("c") == (4, window("一", "二", "三", "四"))
+    await hot.put("u", "c", 4, window("一", "二", "三", "四"))
+    await hot.put("u", "c", 2, window("一", "二"))
+    assert await hot.get("u", "c") == (4, window("一", "二", "三", "四"))
 
 
 async def weights(client: redis.asyncio.Redis) -> tuple[int, int]:
@@ -271,27 +293,27 @@ async def test_copies_stay_within_their_weight_and_those_used_longest_ago_go_fir
 ) -> None:
     hot = HotWindows(client, ttl_s=60, tokens_max=100)
     for n in range(30):
-        await hot.put(f"c{n}", 1, window("x" * 9))
+        await hot.put("u", f"c{n}", 1, window("x" * 9))
         if n == 20:
-            await hot.put("c15", 2, window("y" * 9))
+            await hot.put("u", "c15", 2, window("y" * 9))
         total, there = await weights(client)
         assert total == there <= 100
         # Last use is counted in seconds.
-        await client.zadd("{chat:hot}:used", {f"c{n}": 1000 + n + (20 if n == 15 else 0)})
-    assert await hot.get("c29") is not None
-    assert await hot.get("c0") is None
+        await client.zadd("{chat:hot}:used", {f"u/c{n}": 1000 + n + (20 if n == 15 else 0)})
+    assert await hot.get("u", "c29") is not None
+    assert await hot.get("u", "c0") is None
 
 
 async def test_copies_that_redis_let_go_by_itself_are_not_counted_for_ever(client: redis.asyncio.Redis) -> None:
     hot = HotWindows(client, ttl_s=60, tokens_max=1000)
-    await hot.put("old", 1, window("x" * 99))
-    await client.delete("{chat:hot}:c:old")
-    await client.zadd("{chat:hot}:used", {"old": 1})
-    await hot.put("new", 1, window("x" * 9))
+    await hot.put("u", "old", 1, window("x" * 99))
+    await client.delete("{chat:hot}:c:u/old")
+    await client.zadd("{chat:hot}:used", {"u/old": 1})
+    await hot.put("u", "new", 1, window("x" * 9))
     assert await weights(client) == (10, 10)
 
 
 async def test_what_is_larger_than_all_copies_may_be_is_not_kept(client: redis.asyncio.Redis) -> None:
     hot = HotWindows(client, ttl_s=60, tokens_max=100)
-    await hot.put("c", 1, window("x" * 500))
-    assert (await hot.get("c"), await weights(client)) == (None, (0, 0))
+    await hot.put("u", "c", 1, window("x" * 500))
+    assert (await hot.get("u", "c"), await weights(client)) == (None, (0, 0))

@@ -165,7 +165,8 @@ class StreamTurnRequest(_message.Message):
     """Who asks and who pays. Required; 1 to 64 characters of [A-Za-z0-9_-]."""
     conversation_id: _builtins.str
     """The conversation whose memory is used and extended; created when it does not exist. Empty: the turn has no
-    memory and leaves none. 1 to 64 characters of [A-Za-z0-9_-]. Another user's conversation does not exist.
+    memory and leaves none. 1 to 64 characters of [A-Za-z0-9_-]. An id is its user's own: another user's conversation
+    of the same id is another conversation.
     """
     model: _builtins.str
     """Which model answers, as ListModels names it. Empty: the default model."""

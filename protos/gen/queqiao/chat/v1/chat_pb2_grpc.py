@@ -163,7 +163,8 @@ class ChatServiceServicer:
     def CreateConversation(self, request, context):
         """Makes an empty conversation. StreamTurn makes one, too, when it is given an id that does not exist.
 
-        Errors: ALREADY_EXISTS with REQUEST_CONFLICT when the id is taken by this user or another.
+        Errors: ALREADY_EXISTS with REQUEST_CONFLICT when this user has a conversation of that id, or had one that was
+        deleted. Other users' ids do not matter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

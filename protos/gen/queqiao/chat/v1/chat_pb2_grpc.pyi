@@ -85,7 +85,8 @@ class ChatServiceStub:
     CreateConversation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CreateConversationRequest, _chat_pb2.CreateConversationResponse]
     """Makes an empty conversation. StreamTurn makes one, too, when it is given an id that does not exist.
 
-    Errors: ALREADY_EXISTS with REQUEST_CONFLICT when the id is taken by this user or another.
+    Errors: ALREADY_EXISTS with REQUEST_CONFLICT when this user has a conversation of that id, or had one that was
+    deleted. Other users' ids do not matter.
     """
     ListConversations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConversationsRequest, _chat_pb2.ListConversationsResponse]
     """Lists a user's conversations, the one used last first."""
@@ -168,7 +169,8 @@ class ChatServiceAsyncStub(ChatServiceStub):
     CreateConversation: _aio.UnaryUnaryMultiCallable[_chat_pb2.CreateConversationRequest, _chat_pb2.CreateConversationResponse]  # type: ignore[assignment]
     """Makes an empty conversation. StreamTurn makes one, too, when it is given an id that does not exist.
 
-    Errors: ALREADY_EXISTS with REQUEST_CONFLICT when the id is taken by this user or another.
+    Errors: ALREADY_EXISTS with REQUEST_CONFLICT when this user has a conversation of that id, or had one that was
+    deleted. Other users' ids do not matter.
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConversationsRequest, _chat_pb2.ListConversationsResponse]  # type: ignore[assignment]
     """Lists a user's conversations, the one used last first."""
@@ -278,7 +280,8 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.CreateConversationResponse, _abc.Awaitable[_chat_pb2.CreateConversationResponse]]:
         """Makes an empty conversation. StreamTurn makes one, too, when it is given an id that does not exist.
 
-        Errors: ALREADY_EXISTS with REQUEST_CONFLICT when the id is taken by this user or another.
+        Errors: ALREADY_EXISTS with REQUEST_CONFLICT when this user has a conversation of that id, or had one that was
+        deleted. Other users' ids do not matter.
         """
 
     @_abc_1.abstractmethod
