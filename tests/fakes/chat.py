@@ -34,6 +34,8 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     stopped: list[str] = field(default_factory=list)
     resumes: list[chat_pb2.ResumeTurnRequest] = field(default_factory=list)
     conversations: dict[tuple[str, str], chat_pb2.Conversation] = field(default_factory=dict)
+    searches: list[chat_pb2.SearchConversationsRequest] = field(default_factory=list)
+    quote: chat_pb2.MessageQuote | None = None
     answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
@@ -131,6 +133,19 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             conversations=mine[begin:end], next_page_token=str(end) if end < len(mine) else ""
         )
 
+    async def SearchConversations(  # noqa: N802  # as above
+        self, request: chat_pb2.SearchConversationsRequest, context: Any
+    ) -> chat_pb2.SearchConversationsResponse:
+        self.searches.append(request)
+        mine = [made for (owner, _), made in self.conversations.items() if owner == request.user_id]
+        return chat_pb2.SearchConversationsResponse(
+            matches=[
+                chat_pb2.ConversationMatch(conversation=made, quote=self.quote)
+                for made in mine
+                if self.quote is not None or request.query in made.title
+            ]
+        )
+
     async def GetConversation(  # noqa: N802  # as above
         self, request: chat_pb2.GetConversationRequest, context: Any
     ) -> chat_pb2.GetConversationResponse:
@@ -140,7 +155,9 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         self, request: chat_pb2.UpdateConversationRequest, context: Any
     ) -> chat_pb2.UpdateConversationResponse:
         found = self._owned(request.user_id, request.conversation_id)
-        found.title = request.title
+        found.title = request.title or found.title
+        if request.HasField("pinned"):
+            found.pinned = request.pinned
         return chat_pb2.UpdateConversationResponse(conversation=found)
 
     async def DeleteConversation(  # noqa: N802  # as above

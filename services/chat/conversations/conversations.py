@@ -1,7 +1,8 @@
-"""Conversations as their users see them: made, listed, read, renamed and deleted."""
+"""Conversations as their users see them: made, listed, found, read, renamed, pinned and deleted."""
 
 import asyncio
 import secrets
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from services.chat.conversations import sql
 from services.chat.conversations.domain import Conversation, Cursor, Page, StoredMessage
 from services.chat.conversations.hot import HotWindows
+from services.chat.conversations.searching import BEFORE, QUOTED, Found, Quote, pattern, snippet
 from services.chat.domain import AnswerState, Role
 from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.runtime.errors import UnavailableError
@@ -27,10 +29,22 @@ log = structlog.get_logger()
 class Conversations:
     """Conversations in PostgreSQL. Whatever is another user's, or was deleted, does not exist."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows) -> None:
-        """Use this database; windows of what is deleted leave Redis."""
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        hot: HotWindows,
+        *,
+        searched_max: int = 10_000,
+        search_s_max: float = 3.0,
+    ) -> None:
+        """Use this database; windows of what is deleted leave Redis.
+
+        A search reads the texts of about `searched_max` messages, for no longer than `search_s_max`.
+        """
         self._pool = pool
         self._hot = hot
+        self._searched_max = searched_max
+        self._search_s_max = search_s_max
 
     async def create(self, user_id: str, conversation_id: str, title: str) -> Conversation:
         """Make an empty one; "" as its id makes one up.
@@ -47,15 +61,33 @@ class Conversations:
         return _conversation(row)
 
     async def page(self, user_id: str, after: Cursor | None, limit: int) -> Page[Conversation]:
-        """A user's conversations, the one used last first.
+        """A user's conversations, pinned ones first and then the one used last.
 
         Raises:
             UnavailableError: The database does not answer.
         """
-        rows = await self._rows(
-            sql.LIST, user_id, after.updated_at if after else None, after.id if after else "", limit + 1
-        )
+        rows = await self._rows(sql.LIST, user_id, *_place(after), limit + 1)
         return Page(tuple(_conversation(row) for row in rows[:limit]), len(rows) > limit)
+
+    async def search(self, user_id: str, query: str, after: Cursor | None, limit: int) -> Page[Found]:
+        """Those of the list that have these words in their title or in what was said.
+
+        Raises:
+            UnavailableError: The database does not answer, or not in time.
+        """
+        rows = await self._rows(
+            sql.SEARCH,
+            user_id,
+            *_place(after),
+            limit + 1,
+            pattern(query),
+            query,
+            self._searched_max,
+            BEFORE,
+            QUOTED,
+            timeout_s=self._search_s_max,
+        )
+        return Page(tuple(_found_one(row) for row in rows[:limit]), len(rows) > limit)
 
     async def get(self, user_id: str, conversation_id: str) -> Conversation:
         """One of them.
@@ -66,13 +98,15 @@ class Conversations:
         """
         return _found(await self._row(sql.GET, user_id, conversation_id))
 
-    async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
-        """Give it another title.
+    async def change(
+        self, user_id: str, conversation_id: str, *, title: str | None, pinned: bool | None
+    ) -> Conversation:
+        """Give it another title, pin it or take the pin out; None leaves things as they are.
 
         Raises:
             ConversationNotFoundError, UnavailableError: As `get`.
         """
-        return _found(await self._row(sql.RENAME, user_id, conversation_id, title))
+        return _found(await self._row(sql.CHANGE, user_id, conversation_id, title, pinned))
 
     async def delete(self, user_id: str, conversation_id: str) -> None:
         """From now on it does not exist; its messages are purged later.
@@ -124,9 +158,9 @@ class Conversations:
         except FAILED:
             raise _away() from None
 
-    async def _rows(self, statement: str, *arguments: object) -> "list[asyncpg.Record]":
+    async def _rows(self, statement: str, *arguments: object, timeout_s: float | None = None) -> "list[asyncpg.Record]":
         try:
-            return await self._pool.fetch(statement, *arguments)
+            return await self._pool.fetch(statement, *arguments, timeout=timeout_s)
         except FAILED:
             raise _away() from None
 
@@ -139,8 +173,26 @@ def _found(row: asyncpg.Record | None) -> Conversation:
 
 def _conversation(row: asyncpg.Record) -> Conversation:
     return Conversation(
-        row["id"], row["title"], row["message_count"], row["head"], row["created_at"], row["updated_at"]
+        row["id"],
+        row["title"],
+        row["message_count"],
+        row["head"],
+        row["created_at"],
+        row["updated_at"],
+        row["pinned"],
     )
+
+
+def _found_one(row: asyncpg.Record) -> Found:
+    if row["number"] is None:
+        return Found(_conversation(row), None)
+    words = snippet(row["words"], begins=row["begins"], ends=row["ends"])
+    return Found(_conversation(row), Quote(row["number"], words, row["role"] == Role.ASSISTANT, row["has_code"]))
+
+
+def _place(after: Cursor | None) -> tuple[bool, datetime | None, str]:
+    """Where a page begins, as the statements of lists take it."""
+    return (False, None, "") if after is None else (after.pinned, after.updated_at, after.id)
 
 
 def _message(row: asyncpg.Record) -> StoredMessage:

@@ -10,12 +10,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from queqiao.chat.v1 import chat_pb2
 
 from services.chat.conversations.domain import Conversation, Cursor, StoredMessage
+from services.chat.conversations.searching import Found
 from services.chat.domain import AnswerState, Role
 from services.runtime.errors import InvalidRequestError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _TITLE_CHARACTERS_MAX = 100
+_QUERY_CHARACTERS_MAX = 64
 _NUMBER_MAX = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_OURS = "must be the next_page_token of the page before"
@@ -82,6 +84,30 @@ def title(value: str, *, required: bool) -> str:
     return value
 
 
+def changes(request: chat_pb2.UpdateConversationRequest) -> tuple[str | None, bool | None]:
+    """The new title and whether it is pinned, None for what stays.
+
+    Raises:
+        InvalidRequestError: The title is wrong, or nothing changes.
+    """
+    pinned = request.pinned if request.HasField("pinned") else None
+    if not request.title and pinned is not None:
+        return None, pinned
+    return title(request.title, required=True), pinned
+
+
+def query(value: str) -> str:
+    """What is looked for.
+
+    Raises:
+        InvalidRequestError: It is empty or too long, or has control characters.
+    """
+    value = value.strip()
+    if not value or _CONTROL.search(value) or len(value) > _QUERY_CHARACTERS_MAX:
+        raise _wrong("query", f"must have 1 to {_QUERY_CHARACTERS_MAX} characters on one line")
+    return value
+
+
 def page_size(size: int, *, default: int, most: int) -> int:
     """How many items a page may have.
 
@@ -103,19 +129,19 @@ def cursor(token: str) -> Cursor | None:
         return None
     try:
         text = base64.b64decode(token, altchars=b"-_", validate=True).decode("ascii")
-        micros, _, last = text.partition(".")
+        pinned, micros, last = text.split(".", 2)
         when = _EPOCH + timedelta(microseconds=int(micros))
     except (ValueError, OverflowError, binascii.Error):
         raise _wrong("page_token", _NOT_OURS) from None
-    if not _ID.fullmatch(last):
+    if pinned not in ("0", "1") or not _ID.fullmatch(last):
         raise _wrong("page_token", _NOT_OURS)
-    return Cursor(when, last)
+    return Cursor(pinned == "1", when, last)
 
 
 def page_token(last: Conversation) -> str:
     """What the page after this conversation begins with."""
     micros = (last.updated_at - _EPOCH) // timedelta(microseconds=1)
-    return base64.b64encode(f"{micros}.{last.id}".encode("ascii"), altchars=b"-_").decode("ascii")
+    return base64.b64encode(f"{last.pinned:d}.{micros}.{last.id}".encode("ascii"), altchars=b"-_").decode("ascii")
 
 
 def number(token: str) -> int:
@@ -140,6 +166,20 @@ def conversation(conversation: Conversation) -> chat_pb2.Conversation:
         newest_number=conversation.newest,
         create_time=_timestamp(conversation.created_at),
         update_time=_timestamp(conversation.updated_at),
+        pinned=conversation.pinned,
+    )
+
+
+def match(found: Found) -> chat_pb2.ConversationMatch:
+    """A conversation that was found, on the wire."""
+    quote = found.quote
+    return chat_pb2.ConversationMatch(
+        conversation=conversation(found.conversation),
+        quote=None
+        if quote is None
+        else chat_pb2.MessageQuote(
+            number=quote.number, snippet=quote.snippet, is_answer=quote.is_answer, has_code=quote.has_code
+        ),
     )
 
 

@@ -11,7 +11,10 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation without its messages; `newest` is the number of the one that the next turn follows, 0 if none."""
+    """A conversation without its messages; `newest` is the number of the one that the next turn follows, 0 if none.
+
+    Pinned ones stand before all others.
+    """
 
     id: str
     title: str
@@ -19,6 +22,7 @@ class Conversation:
     newest: int
     created_at: datetime
     updated_at: datetime
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class StoredMessage:
 class Cursor:
     """The last conversation of a page."""
 
+    pinned: bool
     updated_at: datetime
     id: str
 

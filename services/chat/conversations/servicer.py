@@ -40,6 +40,19 @@ class ConversationRpcs(chat_pb2_grpc.ChatServiceServicer):
             next_page_token=convert.page_token(page.items[-1]) if page.more else "",
         )
 
+    async def SearchConversations(  # noqa: N802  # as above
+        self, request: chat_pb2.SearchConversationsRequest, context: Any
+    ) -> chat_pb2.SearchConversationsResponse:
+        """Find a user's."""
+        limit = convert.page_size(request.page_size, default=_CONVERSATIONS, most=_CONVERSATIONS_MAX)
+        page = await self._conversations.search(
+            convert.owner(request), convert.query(request.query), convert.cursor(request.page_token), limit
+        )
+        return chat_pb2.SearchConversationsResponse(
+            matches=[convert.match(item) for item in page.items],
+            next_page_token=convert.page_token(page.items[-1].conversation) if page.more else "",
+        )
+
     async def GetConversation(  # noqa: N802  # as above
         self, request: chat_pb2.GetConversationRequest, context: Any
     ) -> chat_pb2.GetConversationResponse:
@@ -50,11 +63,12 @@ class ConversationRpcs(chat_pb2_grpc.ChatServiceServicer):
     async def UpdateConversation(  # noqa: N802  # as above
         self, request: chat_pb2.UpdateConversationRequest, context: Any
     ) -> chat_pb2.UpdateConversationResponse:
-        """Rename one."""
-        renamed = await self._conversations.rename(
-            convert.owner(request), convert.conversation_id(request), convert.title(request.title, required=True)
+        """Rename one, or pin it."""
+        title, pinned = convert.changes(request)
+        changed = await self._conversations.change(
+            convert.owner(request), convert.conversation_id(request), title=title, pinned=pinned
         )
-        return chat_pb2.UpdateConversationResponse(conversation=convert.conversation(renamed))
+        return chat_pb2.UpdateConversationResponse(conversation=convert.conversation(changed))
 
     async def DeleteConversation(  # noqa: N802  # as above
         self, request: chat_pb2.DeleteConversationRequest, context: Any

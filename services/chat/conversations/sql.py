@@ -66,7 +66,7 @@ FROM unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::in
     WITH ORDINALITY AS new (role, content, json, state, model, tokens, encoding, position)
 """
 
-_CONVERSATION = "id, title, message_count, head, created_at, updated_at"
+_CONVERSATION = "id, title, message_count, head, created_at, updated_at, pinned"
 
 CREATE = f"""
 INSERT INTO conversations (user_id, id, title) VALUES ($1, $2, $3)
@@ -76,14 +76,43 @@ ON CONFLICT (user_id, id) DO NOTHING RETURNING {_CONVERSATION}
 LIST = f"""
 SELECT {_CONVERSATION} FROM conversations
 WHERE user_id = $1 AND deleted_at IS NULL
-  AND ($2::timestamptz IS NULL OR (updated_at, id) < ($2, $3))
-ORDER BY updated_at DESC, id DESC LIMIT $4
+  AND ($3::timestamptz IS NULL OR (pinned, updated_at, id) < ($2::boolean, $3, $4))
+ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT $5
+"""  # noqa: S608  # a constant
+
+# Those of a list that have something in their title or in what was said, with the newest message that has it. All
+# titles are looked through; texts of so many messages, whole conversations from the beginning of the list on: `before`
+# counts the messages of those in front. What is quoted is cut out here, for messages may be long.
+SEARCH = f"""
+WITH mine AS (
+    SELECT {_CONVERSATION},
+           sum(message_count) OVER (ORDER BY pinned DESC, updated_at DESC, id DESC) - message_count AS before
+    FROM conversations WHERE user_id = $1 AND deleted_at IS NULL
+)
+SELECT {_CONVERSATION}, number, role,
+       substr(content, greatest(place - $9::int, 1), $10::int) AS words,
+       place <= $9::int + 1 AS begins,
+       greatest(place - $9::int, 1) + $10::int > length(content) AS ends,
+       content ~ '(^|\n) {{0,3}}(`{{3}}|~{{3}})' AS has_code
+FROM mine LEFT JOIN LATERAL (
+    SELECT number, role, content, strpos(lower(content), lower($7::text)) AS place FROM messages
+    WHERE user_id = $1 AND conversation_id = mine.id AND mine.before < $8::bigint
+      AND role IN ('user', 'assistant') AND content ILIKE $6
+    ORDER BY number DESC LIMIT 1
+) AS said ON true
+WHERE (title ILIKE $6 OR number IS NOT NULL)
+  AND ($3::timestamptz IS NULL OR (pinned, updated_at, id) < ($2::boolean, $3, $4))
+ORDER BY pinned DESC, updated_at DESC, id DESC LIMIT $5
 """  # noqa: S608  # a constant
 
 GET = f"SELECT {_CONVERSATION} FROM conversations WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL"  # noqa: S608
 
-RENAME = f"""
-UPDATE conversations SET title = $3, updated_at = now() WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL
+# Whoever pins a conversation, or takes the pin out, finds it where its last use puts it.
+CHANGE = f"""
+UPDATE conversations
+SET title = coalesce($3, title), pinned = coalesce($4, pinned),
+    updated_at = CASE WHEN $3::text IS NULL THEN updated_at ELSE now() END
+WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL
 RETURNING {_CONVERSATION}
 """  # noqa: S608  # a constant
 

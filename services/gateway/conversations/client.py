@@ -3,7 +3,7 @@
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from services.gateway.conversations import convert
-from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.conversations.domain import Conversation, ConversationMessage, Match
 from services.gateway.edge.pages import Page, PageRequest
 from services.runtime.channels import Peer
 
@@ -25,10 +25,18 @@ class ConversationClient:
         return convert.conversation(response.conversation)
 
     async def page(self, user_id: str, page: PageRequest) -> Page[Conversation]:
-        """A page of a user's, the one used last first."""
+        """A page of a user's, pinned ones first and then the one used last."""
         request = chat_pb2.ListConversationsRequest(user_id=user_id, page_size=page.limit, page_token=page.after)
         response = await self._peer.unary(self._stub.ListConversations, request, timeout_s=_TIMEOUT_S)
         return Page(tuple(map(convert.conversation, response.conversations)), response.next_page_token)
+
+    async def search(self, user_id: str, query: str, page: PageRequest) -> Page[Match]:
+        """A page of those that have this in their title or in what was said."""
+        request = chat_pb2.SearchConversationsRequest(
+            user_id=user_id, query=query, page_size=page.limit, page_token=page.after
+        )
+        response = await self._peer.unary(self._stub.SearchConversations, request, timeout_s=_TIMEOUT_S)
+        return Page(tuple(map(convert.match, response.matches)), response.next_page_token)
 
     async def get(self, user_id: str, conversation_id: str) -> Conversation:
         """One."""
@@ -36,9 +44,13 @@ class ConversationClient:
         response = await self._peer.unary(self._stub.GetConversation, request, timeout_s=_TIMEOUT_S)
         return convert.conversation(response.conversation)
 
-    async def rename(self, user_id: str, conversation_id: str, title: str) -> Conversation:
-        """Give one another title."""
-        request = chat_pb2.UpdateConversationRequest(user_id=user_id, conversation_id=conversation_id, title=title)
+    async def change(
+        self, user_id: str, conversation_id: str, *, title: str | None, pinned: bool | None
+    ) -> Conversation:
+        """Give one another title, pin it or take the pin out; None leaves things as they are."""
+        request = chat_pb2.UpdateConversationRequest(
+            user_id=user_id, conversation_id=conversation_id, title=title or "", pinned=pinned
+        )
         response = await self._peer.unary(self._stub.UpdateConversation, request, timeout_s=_TIMEOUT_S)
         return convert.conversation(response.conversation)
 

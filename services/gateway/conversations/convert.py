@@ -3,7 +3,7 @@
 from queqiao.chat.v1 import chat_pb2
 
 from services.gateway.chat.domain import Role
-from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.conversations.domain import Conversation, ConversationMessage, Match, Quote
 
 _ROLES = {
     chat_pb2.ROLE_SYSTEM: Role.SYSTEM,
@@ -27,7 +27,15 @@ def conversation(found: chat_pb2.Conversation) -> Conversation:
         newest=found.newest_number,
         created_s=found.create_time.seconds,
         updated_s=found.update_time.seconds,
+        pinned=found.pinned,
     )
+
+
+def match(found: chat_pb2.ConversationMatch) -> Match:
+    """A conversation that was found."""
+    said = found.quote if found.HasField("quote") else None
+    quote = said and Quote(said.number, said.snippet, said.is_answer, said.has_code)
+    return Match(conversation(found.conversation), quote)
 
 
 def message(found: chat_pb2.StoredMessage) -> ConversationMessage:

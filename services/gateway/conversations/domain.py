@@ -18,6 +18,25 @@ class Conversation:
     newest: int
     created_s: int
     updated_s: int
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A part of the message in which something was found; `has_code` says that the message has blocks of code."""
+
+    number: int
+    snippet: str
+    is_answer: bool
+    has_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A conversation that was found: by a message, or without one by its title."""
+
+    conversation: Conversation
+    quote: Quote | None
 
 
 @dataclass(frozen=True, slots=True)

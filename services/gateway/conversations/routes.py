@@ -11,7 +11,7 @@ from services.gateway.admission.gate import Gate
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.domain import ConversationMessage
 from services.gateway.conversations.export import Document, as_json, as_markdown, document
-from services.gateway.conversations.schemas import ConversationShape, CreateBody, MessageShape, RenameBody
+from services.gateway.conversations.schemas import ChangeBody, ConversationShape, CreateBody, MessageShape
 from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
 from services.gateway.edge.operations import PAGE, Operation, Parameter, id_in_path
@@ -24,6 +24,14 @@ from services.gateway.identity.ids import is_id
 from services.gateway.policy.view import Views
 
 _TITLE_CHARACTERS_MAX = 100
+_QUERY_CHARACTERS_MAX = 64
+
+_QUERY = Parameter(
+    "query",
+    "query",
+    "What to look for; absent or blank: everything.",
+    {"type": "string", "maxLength": _QUERY_CHARACTERS_MAX},
+)
 
 # What a document can be, and how long a conversation may be in it, in messages.
 _MEDIA = {"markdown": "text/markdown", "json": "application/json", "pdf": "application/pdf"}
@@ -56,9 +64,10 @@ class ConversationRoutes:
                 "GET",
                 "/v1/conversations",
                 self.conversations,
-                "List conversations, the last used first",
+                "List conversations, pinned ones first, then the last used; or find some",
                 answer=PageOf[ConversationShape],
-                parameters=PAGE,
+                parameters=(*PAGE, _QUERY),
+                description="With `query`, those that have it in their title or in what was said, whatever its case.",
             ),
             offered(
                 "POST",
@@ -78,11 +87,12 @@ class ConversationRoutes:
                 "PATCH",
                 path,
                 self.conversation,
-                "Rename one",
+                "Rename one, or pin it",
                 answer=ConversationShape,
-                body=RenameBody,
+                body=ChangeBody,
                 parameters=one,
                 errors=gone,
+                examples=(("pin it", {"pinned": True}), ("rename it", {"title": "鹊桥"})),
             ),
             offered("DELETE", path, self.conversation, "Delete one", answer=Deleted, parameters=one, errors=gone),
             offered(
@@ -106,11 +116,16 @@ class ConversationRoutes:
         )
 
     async def conversations(self, request: Request) -> Response:
-        """List them, or make one."""
-        user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
+        """List them, find some, or make one."""
+        admitted = await self._gate.enter(request.scope, Scope.CONVERSATIONS)
+        user_id = admitted.user_id
         if request.method != "POST":
-            page = await self._conversations.page(user_id, queries.page(request.query_params))
-            return page_response(page, ConversationShape.of)
+            wanted, query = queries.search(request.query_params, characters_max=_QUERY_CHARACTERS_MAX)
+            if not query:
+                return page_response(await self._conversations.page(user_id, wanted), ConversationShape.of)
+            view = await self._views.of(request.headers, admitted)
+            found = await self._conversations.search(user_id, query, wanted)
+            return page_response(found, partial(ConversationShape.found, view=view))
         asked = fit(parse(await self._body(request) or b"{}"), CreateBody)
         if asked.id and not is_id(asked.id):
             raise wrong("id", "id")
@@ -118,17 +133,19 @@ class ConversationRoutes:
         return json_response(ConversationShape.of(made), status=201)
 
     async def conversation(self, request: Request) -> Response:
-        """Read one, rename it or delete it."""
+        """Read one, rename it, pin it or delete it."""
         user_id = (await self._gate.enter(request.scope, Scope.CONVERSATIONS)).user_id
         conversation_id = _id(request)
         if request.method == "DELETE":
             await self._conversations.delete(user_id, conversation_id)
             return json_response(Deleted(conversation_id, "conversation"))
         if request.method == "PATCH":
-            title = _title(fit(parse(await self._body(request)), RenameBody).title, required=True)
-            return json_response(
-                ConversationShape.of(await self._conversations.rename(user_id, conversation_id, title))
-            )
+            asked = fit(parse(await self._body(request)), ChangeBody)
+            if asked.title is None and asked.pinned is None:
+                raise wrong("title", "missing")
+            title = None if asked.title is None else _title(asked.title, required=True)
+            changed = await self._conversations.change(user_id, conversation_id, title=title, pinned=asked.pinned)
+            return json_response(ConversationShape.of(changed))
         return json_response(ConversationShape.of(await self._conversations.get(user_id, conversation_id)))
 
     async def messages(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from services.gateway.chat.domain import Role
-from services.gateway.conversations.domain import Conversation, ConversationMessage
+from services.gateway.conversations.domain import Conversation, ConversationMessage, Match
 from services.gateway.policy.view import View
 
 
@@ -16,14 +16,28 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
     title: str = ""
 
 
-class RenameBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A conversation's new title, of 100 characters at most."""
+class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What changes: the title, of 1 to 100 characters, or whether it is pinned; at least one of them."""
 
-    title: str
+    title: str | None = None
+    pinned: bool | None = None
+
+
+class MatchShape(msgspec.Struct):
+    """The newest message in which something was found, and the words around it: 120 characters at most, on one line.
+
+    `snippet` is null for an answer with code on a platform that hides code.
+    """
+
+    message_id: str
+    snippet: str | None
 
 
 class ConversationShape(msgspec.Struct):
-    """A conversation; times in seconds since 1970 UTC. `newest_id` is its newest message, null while it is empty."""
+    """A conversation; times in seconds since 1970 UTC. `newest_id` is its newest message, null while it is empty.
+
+    `match` stands there when something was looked for; null when only the title has it.
+    """
 
     id: str
     title: str
@@ -31,6 +45,8 @@ class ConversationShape(msgspec.Struct):
     newest_id: str | None
     created_at: int
     updated_at: int
+    pinned: bool
+    match: MatchShape | msgspec.UnsetType | None = msgspec.UNSET
     object: Literal["conversation"] = "conversation"
 
     @classmethod
@@ -43,7 +59,18 @@ class ConversationShape(msgspec.Struct):
             newest_id=str(conversation.newest) if conversation.newest else None,
             created_at=conversation.created_s,
             updated_at=conversation.updated_s,
+            pinned=conversation.pinned,
         )
+
+    @classmethod
+    def found(cls, match: Match, view: View) -> "ConversationShape":
+        """A conversation that was found, with what this client may see of where."""
+        shape, quote = cls.of(match.conversation), match.quote
+        shape.match = None
+        if quote is not None:
+            hidden = quote.is_answer and quote.has_code and view.hides_code
+            shape.match = MatchShape(str(quote.number), None if hidden else quote.snippet)
+        return shape
 
 
 class MessageShape(msgspec.Struct):

@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 
 from services.gateway.edge.body import shown, wrong
 from services.gateway.edge.pages import PageRequest
+from services.gateway.edge.texts import clean
 
 # Days are China's, and there is one clock for all of it.
 CHINA = timezone(timedelta(hours=8))
@@ -48,7 +49,25 @@ def page(params: QueryParams) -> PageRequest:
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    given = _given(params, ("limit", "after"))
+    return _page(_given(params, ("limit", "after")))
+
+
+def search(params: QueryParams, *, characters_max: int) -> tuple[PageRequest, str]:
+    """`limit` and `after` of a list, and its `query`, "" for all of it.
+
+    Raises:
+        InvalidRequestError: `fields` names what is wrong.
+    """
+    given = _given(params, ("limit", "after", "query"))
+    query = clean("query", given.get("query", "").strip())
+    if len(query) > characters_max:
+        raise wrong("query", "too_long", limit=characters_max)
+    if any(character in query for character in "\t\r\n\x7f"):
+        raise wrong("query", "characters")
+    return _page(given), query
+
+
+def _page(given: Mapping[str, str]) -> PageRequest:
     limit = given.get("limit", str(_LIMIT_DEFAULT))
     if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= _LIMIT_MAX:
         raise wrong("limit", "range", low=1, high=_LIMIT_MAX)

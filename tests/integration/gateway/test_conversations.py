@@ -30,6 +30,7 @@ async def test_a_conversation_is_made_read_renamed_and_deleted(gateway: Gateway)
         "newest_id": None,
         "created_at": 1_700_000_000,
         "updated_at": made["updated_at"],
+        "pinned": False,
     }
     path = f"{URL}/{made['id']}"
     assert (await call(gateway, "GET", path)) == (200, made)
@@ -54,6 +55,43 @@ async def test_pages_follow_each_other(gateway: Gateway) -> None:
     _, second = await call(gateway, "GET", f"{URL}?limit=2&after={first['next_cursor']}")
     assert [each["id"] for each in second["data"]] == ids[2:]
     assert second["next_cursor"] is None
+
+
+async def test_a_conversation_is_pinned_and_unpinned_and_keeps_its_title(gateway: Gateway) -> None:
+    _, made = await call(gateway, "POST", URL, {"title": "鹊桥"})
+    path = f"{URL}/{made['id']}"
+    assert (await call(gateway, "PATCH", path, {"pinned": True}))[1] == made | {"pinned": True}
+    changed = (await call(gateway, "PATCH", path, {"title": "七夕", "pinned": False}))[1]
+    assert (changed["title"], changed["pinned"]) == ("七夕", False)
+
+
+async def test_what_is_looked_for_is_found_by_title_or_in_a_message(gateway: Gateway) -> None:
+    await call(gateway, "POST", URL, {"title": "鹊桥 100%"})
+    _, by_title = await gateway.get(f"{URL}?query=%20%E9%B9%8A%E6%A1%A5%20100%25&limit=5")
+    assert [(each["title"], each["match"]) for each in by_title["data"]] == [("鹊桥 100%", None)]
+    asked = gateway.chat.searches[0]
+    assert (asked.query, asked.page_size, asked.user_id) == ("鹊桥 100%", 5, gateway.user_id)
+    gateway.chat.quote = chat_pb2.MessageQuote(number=4, snippet="…在鹊桥上…", is_answer=True)
+    _, by_text = await gateway.get(f"{URL}?query=%E9%B9%8A%E6%A1%A5")
+    assert by_text["data"][0]["match"] == {"message_id": "4", "snippet": "…在鹊桥上…"}
+    _, everything = await gateway.get(f"{URL}?query=%20")
+    assert "match" not in everything["data"][0]
+
+
+@pytest.mark.parametrize(
+    ("is_answer", "has_code", "shown"), [(True, True, False), (True, False, True), (False, True, True)]
+)
+async def test_a_platform_that_hides_code_quotes_no_answer_that_has_some(
+    gateway: Gateway, is_answer: bool, has_code: bool, shown: bool
+) -> None:
+    user_id, token = await gateway.login("quotes")
+    gateway.chat.conversations[user_id, "talk"] = chat_pb2.Conversation(id="talk")
+    gateway.chat.quote = chat_pb2.MessageQuote(number=2, snippet="x = 1", is_answer=is_answer, has_code=has_code)
+    for client, expected in (("mp-ios", "x = 1" if shown else None), ("h5", "x = 1")):
+        headers = {"Authorization": f"Bearer {token}", "X-Client": client}
+        async with gateway.http.get(f"{gateway.url}{URL}?query=x", headers=headers) as answer:
+            (found,) = (await answer.json())["data"]
+        assert found["match"] == {"message_id": "2", "snippet": expected}
 
 
 async def test_messages_name_what_they_follow(gateway: Gateway) -> None:
@@ -100,6 +138,13 @@ async def test_nobody_sees_or_touches_anothers(gateway: Gateway) -> None:
         ("GET", "/a%20b", None, "conversation_id"),
         ("GET", "?limit=0", None, "limit"),
         ("GET", "?limit=101", None, "limit"),
+        ("PATCH", "/c", {"pinned": "yes"}, "pinned"),
+        ("PATCH", "/c", {"title": None, "pinned": None}, "title"),
+        ("GET", f"?query={'x' * 65}", None, "query"),
+        ("GET", "?query=a%00b", None, "query"),
+        ("GET", "?query=a%0Ab", None, "query"),
+        ("GET", "?query=a&query=b", None, "query"),
+        ("GET", "?q=a", None, "q"),
     ],
 )
 async def test_bad_input_names_what_is_wrong(

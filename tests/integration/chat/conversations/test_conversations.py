@@ -116,6 +116,35 @@ async def test_a_conversation_that_is_made_while_a_list_is_read_disturbs_nothing
     assert [c.id for c in (*first.conversations, *rest.conversations)] == ["c3", "c2", "c1", "c0"]
 
 
+async def pin(rpcs: Any, conversation: str, *, pinned: bool = True) -> chat_pb2.Conversation:
+    request = chat_pb2.UpdateConversationRequest(user_id="u", conversation_id=conversation, pinned=pinned)
+    changed: chat_pb2.Conversation = (await rpcs.UpdateConversation(request, None)).conversation
+    return changed
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+async def test_pinned_conversations_stand_first_on_pages_of_any_size_and_unpinned_ones_where_they_were_used(
+    rpcs: Any, memory: StoredMemory, size: int
+) -> None:
+    for n in range(6):
+        await turn(memory, f"c{n}")
+    for name in ("c4", "c1"):
+        assert (await pin(rpcs, name)).pinned
+    assert await listed(rpcs, size=size) == ["c4", "c1", "c5", "c3", "c2", "c0"]
+    await turn(memory, "c1")
+    assert await listed(rpcs, size=size) == ["c1", "c4", "c5", "c3", "c2", "c0"]
+    assert not (await pin(rpcs, "c4", pinned=False)).pinned
+    assert await listed(rpcs, size=size) == ["c1", "c5", "c4", "c3", "c2", "c0"]
+
+
+async def test_a_new_title_leaves_the_pin_and_a_pin_the_title(rpcs: Any) -> None:
+    await create(rpcs, "c", "旧")
+    assert (await pin(rpcs, "c")).title == "旧"
+    request = chat_pb2.UpdateConversationRequest(user_id="u", conversation_id="c", title="新")
+    changed = (await rpcs.UpdateConversation(request, None)).conversation
+    assert (changed.title, changed.pinned) == ("新", True)
+
+
 async def test_messages_are_listed_by_number_with_what_each_follows(rpcs: Any, memory: StoredMemory) -> None:
     await turn(memory, "c")
     await turn(memory, "c", "织女呢？")
@@ -195,7 +224,8 @@ async def test_two_users_with_the_same_id_see_each_only_their_own(
     assert [row["user_id"] for row in await pool.fetch("SELECT user_id FROM messages")] == ["v", "v"]
 
 
-LATE = base64.b64encode(b"99999999999999999999.c").decode()
+LATE = base64.b64encode(b"0.99999999999999999999.c").decode()
+WITHOUT_PIN = base64.b64encode(b"1700000000000000.c").decode()
 
 
 @pytest.mark.parametrize(
@@ -206,6 +236,12 @@ LATE = base64.b64encode(b"99999999999999999999.c").decode()
         ("ListConversations", {"page_size": -1}, "page_size"),
         ("ListConversations", {"page_token": "x"}, "page_token"),
         ("ListConversations", {"page_token": LATE}, "page_token"),
+        ("ListConversations", {"page_token": WITHOUT_PIN}, "page_token"),
+        ("SearchConversations", {"query": " "}, "query"),
+        ("SearchConversations", {"query": "x" * 65}, "query"),
+        ("SearchConversations", {"query": "a\nb"}, "query"),
+        ("SearchConversations", {"query": "a", "page_size": 101}, "page_size"),
+        ("UpdateConversation", {"conversation_id": "c"}, "title"),
         ("ListConversations", {"page_token": "MS4="}, "page_token"),
         ("GetConversation", {"conversation_id": "no/slash"}, "conversation_id"),
         ("CreateConversation", {"title": "x" * 101}, "title"),

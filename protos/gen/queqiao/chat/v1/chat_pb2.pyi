@@ -787,6 +787,7 @@ class Conversation(_message.Message):
     NEWEST_NUMBER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id."""
     title: _builtins.str
@@ -795,6 +796,8 @@ class Conversation(_message.Message):
     """How many messages it has, in all branches."""
     newest_number: _builtins.int
     """The message that the next turn follows unless it says otherwise; 0 when there is none."""
+    pinned: _builtins.bool
+    """Whether its user has pinned it: it stands before those that are not."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -812,10 +815,11 @@ class Conversation(_message.Message):
         newest_number: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        pinned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "message_count", b"message_count", "newest_number", b"newest_number", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "id", b"id", "message_count", b"message_count", "newest_number", b"newest_number", "pinned", b"pinned", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -917,7 +921,7 @@ class ListConversationsResponse(_message.Message):
     """For the next page; empty when this is the last."""
     @_builtins.property
     def conversations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conversation]:
-        """The one used last first."""
+        """Those that are pinned first, then the one used last."""
 
     def __init__(
         self,
@@ -932,6 +936,136 @@ class ListConversationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListConversationsResponse: _TypeAlias = ListConversationsResponse  # noqa: Y015
+
+@_typing.final
+class SearchConversationsRequest(_message.Message):
+    """Looks for conversations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose. Required."""
+    query: _builtins.str
+    """What is looked for: any part of a title or of a text, as it is written. Required; 1 to 64 characters on one line,
+    blanks around it left out.
+    """
+    page_size: _builtins.int
+    """How many at most; 1 to 100. 0: 20."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same query. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        query: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchConversationsRequest: _TypeAlias = SearchConversationsRequest  # noqa: Y015
+
+@_typing.final
+class SearchConversationsResponse(_message.Message):
+    """A page of what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty when this is the last."""
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConversationMatch]:
+        """In the order of ListConversations."""
+
+    def __init__(
+        self,
+        *,
+        matches: _abc.Iterable[Global___ConversationMatch] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchConversationsResponse: _TypeAlias = SearchConversationsResponse  # noqa: Y015
+
+@_typing.final
+class ConversationMatch(_message.Message):
+    """A conversation that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conversation(self) -> Global___Conversation:
+        """The conversation."""
+
+    @_builtins.property
+    def quote(self) -> Global___MessageQuote:
+        """The newest message that has what was looked for; absent when only the title has it."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___Conversation | None = ...,
+        quote: Global___MessageQuote | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "quote", b"quote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationMatch: _TypeAlias = ConversationMatch  # noqa: Y015
+
+@_typing.final
+class MessageQuote(_message.Message):
+    """A part of a message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SNIPPET_FIELD_NUMBER: _builtins.int
+    IS_ANSWER_FIELD_NUMBER: _builtins.int
+    HAS_CODE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The message's number in its conversation."""
+    snippet: _builtins.str
+    """The words around what was found, on one line: at most 120 characters, and "…" on either side where there is more."""
+    is_answer: _builtins.bool
+    """Whether the model wrote it."""
+    has_code: _builtins.bool
+    """Whether there are blocks of code in the message. Whoever must not show code must not show the snippet then, for it
+    may be cut out of one.
+    """
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        snippet: _builtins.str = ...,
+        is_answer: _builtins.bool = ...,
+        has_code: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_code", b"has_code", "is_answer", b"is_answer", "number", b"number", "snippet", b"snippet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageQuote: _TypeAlias = MessageQuote  # noqa: Y015
 
 @_typing.final
 class GetConversationRequest(_message.Message):
@@ -985,37 +1119,43 @@ Global___GetConversationResponse: _TypeAlias = GetConversationResponse  # noqa: 
 
 @_typing.final
 class UpdateConversationRequest(_message.Message):
-    """Asks to rename a conversation."""
+    """Asks to rename a conversation, or to pin it; at least one of the two."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whose. Required."""
     conversation_id: _builtins.str
     """Which. Required."""
     title: _builtins.str
-    """The new title; 1 to 100 characters. Required."""
+    """The new title; 1 to 100 characters. Empty: the title stays."""
+    pinned: _builtins.bool
+    """Whether it is pinned from now on. Absent: that stays as it is."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         conversation_id: _builtins.str = ...,
         title: _builtins.str = ...,
+        pinned: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "pinned", b"pinned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "title", b"title", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pinned", b"_pinned", "conversation_id", b"conversation_id", "pinned", b"pinned", "title", b"title", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__pinned: _TypeAlias = _typing.Literal["pinned"]  # noqa: Y015
+    _WhichOneofArgType__pinned: _TypeAlias = _typing.Literal["_pinned", b"_pinned"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pinned) -> _WhichOneofReturnType__pinned | None: ...
 
 Global___UpdateConversationRequest: _TypeAlias = UpdateConversationRequest  # noqa: Y015
 
 @_typing.final
 class UpdateConversationResponse(_message.Message):
-    """It is renamed."""
+    """It is changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

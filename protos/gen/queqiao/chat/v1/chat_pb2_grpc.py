@@ -70,6 +70,11 @@ class ChatServiceStub:
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.FromString,
                 _registered_method=True)
+        self.SearchConversations = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/SearchConversations',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsResponse.FromString,
+                _registered_method=True)
         self.GetConversation = channel.unary_unary(
                 '/queqiao.chat.v1.ChatService/GetConversation',
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.GetConversationRequest.SerializeToString,
@@ -171,7 +176,18 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListConversations(self, request, context):
-        """Lists a user's conversations, the one used last first.
+        """Lists a user's conversations: those that are pinned first, and among these and all others the one used last first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchConversations(self, request, context):
+        """Finds a user's conversations by what is in their titles and in what users and models said, in the order of
+        ListConversations. Letters are found whatever their case. All titles are looked through, and the texts of whole
+        conversations from the beginning of the list on until there were 10,000 messages, branches included.
+
+        Errors: UNAVAILABLE with SERVICE_UNAVAILABLE, too, when it takes longer than three seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,7 +203,7 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConversation(self, request, context):
-        """Renames a conversation.
+        """Renames a conversation, pins it, or takes the pin out. A new title counts as use, a pin does not.
 
         Errors: as GetConversation.
         """
@@ -246,6 +262,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.ListConversations,
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'SearchConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchConversations,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsResponse.SerializeToString,
             ),
             'GetConversation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetConversation,
@@ -436,6 +457,33 @@ class ChatService:
             '/queqiao.chat.v1.ChatService/ListConversations',
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsRequest.SerializeToString,
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/SearchConversations',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.SearchConversationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

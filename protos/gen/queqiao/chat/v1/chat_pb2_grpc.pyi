@@ -89,14 +89,21 @@ class ChatServiceStub:
     deleted. Other users' ids do not matter.
     """
     ListConversations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListConversationsRequest, _chat_pb2.ListConversationsResponse]
-    """Lists a user's conversations, the one used last first."""
+    """Lists a user's conversations: those that are pinned first, and among these and all others the one used last first."""
+    SearchConversations: _grpc.UnaryUnaryMultiCallable[_chat_pb2.SearchConversationsRequest, _chat_pb2.SearchConversationsResponse]
+    """Finds a user's conversations by what is in their titles and in what users and models said, in the order of
+    ListConversations. Letters are found whatever their case. All titles are looked through, and the texts of whole
+    conversations from the beginning of the list on until there were 10,000 messages, branches included.
+
+    Errors: UNAVAILABLE with SERVICE_UNAVAILABLE, too, when it takes longer than three seconds.
+    """
     GetConversation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.GetConversationRequest, _chat_pb2.GetConversationResponse]
     """Reads one conversation.
 
     Errors: NOT_FOUND with CONVERSATION_NOT_FOUND when this user has none of that id.
     """
     UpdateConversation: _grpc.UnaryUnaryMultiCallable[_chat_pb2.UpdateConversationRequest, _chat_pb2.UpdateConversationResponse]
-    """Renames a conversation.
+    """Renames a conversation, pins it, or takes the pin out. A new title counts as use, a pin does not.
 
     Errors: as GetConversation.
     """
@@ -173,14 +180,21 @@ class ChatServiceAsyncStub(ChatServiceStub):
     deleted. Other users' ids do not matter.
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListConversationsRequest, _chat_pb2.ListConversationsResponse]  # type: ignore[assignment]
-    """Lists a user's conversations, the one used last first."""
+    """Lists a user's conversations: those that are pinned first, and among these and all others the one used last first."""
+    SearchConversations: _aio.UnaryUnaryMultiCallable[_chat_pb2.SearchConversationsRequest, _chat_pb2.SearchConversationsResponse]  # type: ignore[assignment]
+    """Finds a user's conversations by what is in their titles and in what users and models said, in the order of
+    ListConversations. Letters are found whatever their case. All titles are looked through, and the texts of whole
+    conversations from the beginning of the list on until there were 10,000 messages, branches included.
+
+    Errors: UNAVAILABLE with SERVICE_UNAVAILABLE, too, when it takes longer than three seconds.
+    """
     GetConversation: _aio.UnaryUnaryMultiCallable[_chat_pb2.GetConversationRequest, _chat_pb2.GetConversationResponse]  # type: ignore[assignment]
     """Reads one conversation.
 
     Errors: NOT_FOUND with CONVERSATION_NOT_FOUND when this user has none of that id.
     """
     UpdateConversation: _aio.UnaryUnaryMultiCallable[_chat_pb2.UpdateConversationRequest, _chat_pb2.UpdateConversationResponse]  # type: ignore[assignment]
-    """Renames a conversation.
+    """Renames a conversation, pins it, or takes the pin out. A new title counts as use, a pin does not.
 
     Errors: as GetConversation.
     """
@@ -290,7 +304,20 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListConversationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListConversationsResponse, _abc.Awaitable[_chat_pb2.ListConversationsResponse]]:
-        """Lists a user's conversations, the one used last first."""
+        """Lists a user's conversations: those that are pinned first, and among these and all others the one used last first."""
+
+    @_abc_1.abstractmethod
+    def SearchConversations(
+        self,
+        request: _chat_pb2.SearchConversationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.SearchConversationsResponse, _abc.Awaitable[_chat_pb2.SearchConversationsResponse]]:
+        """Finds a user's conversations by what is in their titles and in what users and models said, in the order of
+        ListConversations. Letters are found whatever their case. All titles are looked through, and the texts of whole
+        conversations from the beginning of the list on until there were 10,000 messages, branches included.
+
+        Errors: UNAVAILABLE with SERVICE_UNAVAILABLE, too, when it takes longer than three seconds.
+        """
 
     @_abc_1.abstractmethod
     def GetConversation(
@@ -309,7 +336,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.UpdateConversationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.UpdateConversationResponse, _abc.Awaitable[_chat_pb2.UpdateConversationResponse]]:
-        """Renames a conversation.
+        """Renames a conversation, pins it, or takes the pin out. A new title counts as use, a pin does not.
 
         Errors: as GetConversation.
         """
