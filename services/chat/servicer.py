@@ -7,6 +7,7 @@ from typing import Any
 from queqiao.chat.v1 import chat_pb2
 
 from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.ratings import Ratings
 from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.convert import events, requests
 from services.chat.streams.desk import TurnDesk
@@ -16,9 +17,9 @@ from services.chat.upstreams.catalogue import Catalogue
 class ChatServicer(ConversationRpcs):
     """Answers chat.proto."""
 
-    def __init__(self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations) -> None:
-        """Serve these turns, models and conversations."""
-        super().__init__(conversations)
+    def __init__(self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations, ratings: Ratings) -> None:
+        """Serve these turns, models, conversations and ratings."""
+        super().__init__(conversations, ratings)
         self._desk = desk
         self._catalogue = catalogue
 

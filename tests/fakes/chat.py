@@ -36,6 +36,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     conversations: dict[tuple[str, str], chat_pb2.Conversation] = field(default_factory=dict)
     searches: list[chat_pb2.SearchConversationsRequest] = field(default_factory=list)
     quote: chat_pb2.MessageQuote | None = None
+    rating: "chat_pb2.Rating.ValueType" = chat_pb2.RATING_UNSPECIFIED
     answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
@@ -170,6 +171,17 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
         self, request: chat_pb2.ListMessagesRequest, context: Any
     ) -> chat_pb2.ListMessagesResponse:
         self._owned(request.user_id, request.conversation_id)
+        return chat_pb2.ListMessagesResponse(messages=self._messages()[_offset(request.page_token) :])
+
+    async def RateMessage(  # noqa: N802  # as above
+        self, request: chat_pb2.RateMessageRequest, context: Any
+    ) -> chat_pb2.RateMessageResponse:
+        if (request.user_id, request.conversation_id) not in self.conversations or request.number != 2:
+            raise RemoteError(Code.NOT_FOUND, "MESSAGE_NOT_FOUND", "no such answer")
+        self.rating = request.rating
+        return chat_pb2.RateMessageResponse(message=self._messages()[1])
+
+    def _messages(self) -> list[chat_pb2.StoredMessage]:
         question = chat_pb2.StoredMessage(number=1, role=chat_pb2.ROLE_USER, content="问")
         answer = chat_pb2.StoredMessage(
             number=2,
@@ -180,8 +192,9 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             state=chat_pb2.ANSWER_STATE_LENGTH,
             request_id="req_1",
             model=MODEL,
+            rating=self.rating,
         )
-        return chat_pb2.ListMessagesResponse(messages=[question, answer][_offset(request.page_token) :])
+        return [question, answer]
 
     def _owned(self, user_id: str, conversation_id: str) -> chat_pb2.Conversation:
         found = self.conversations.get((user_id, conversation_id))

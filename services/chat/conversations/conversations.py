@@ -10,8 +10,9 @@ import structlog
 from services.chat.conversations import sql
 from services.chat.conversations.domain import Conversation, Cursor, Page, StoredMessage
 from services.chat.conversations.hot import HotWindows
+from services.chat.conversations.rows import away, conversation, stored_message
 from services.chat.conversations.searching import BEFORE, QUOTED, Found, Quote, pattern, snippet
-from services.chat.domain import AnswerState, Role
+from services.chat.domain import Role
 from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import FAILED
@@ -58,7 +59,7 @@ class Conversations:
             raise RequestConflictError(
                 "This conversation_id is taken: use another one.", fields={"conversation_id": "is taken"}
             )
-        return _conversation(row)
+        return conversation(row)
 
     async def page(self, user_id: str, after: Cursor | None, limit: int) -> Page[Conversation]:
         """A user's conversations, pinned ones first and then the one used last.
@@ -67,7 +68,7 @@ class Conversations:
             UnavailableError: The database does not answer.
         """
         rows = await self._rows(sql.LIST, user_id, *_place(after), limit + 1)
-        return Page(tuple(_conversation(row) for row in rows[:limit]), len(rows) > limit)
+        return Page(tuple(conversation(row) for row in rows[:limit]), len(rows) > limit)
 
     async def search(self, user_id: str, query: str, after: Cursor | None, limit: int) -> Page[Found]:
         """Those of the list that have these words in their title or in what was said.
@@ -128,7 +129,9 @@ class Conversations:
         """
         await self.get(user_id, conversation_id)
         rows = await self._rows(sql.MESSAGES, user_id, conversation_id, after, limit + 1, _PAGE_BYTES_MAX)
-        return Page(tuple(_message(row) for row in rows[:limit]), bool(rows) and rows[0]["found"] > len(rows[:limit]))
+        return Page(
+            tuple(stored_message(row) for row in rows[:limit]), bool(rows) and rows[0]["found"] > len(rows[:limit])
+        )
 
     async def keep_purging(self, days: int) -> None:
         """Purge what was deleted so many days ago, again and again; run it as a task and cancel it."""
@@ -149,45 +152,33 @@ class Conversations:
                 for statement in sql.PURGE if rows else ():
                     await connection.execute(statement, users, ids)
         except FAILED:
-            raise _away() from None
+            raise away() from None
         return len(rows)
 
     async def _row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
         try:
             return await self._pool.fetchrow(statement, *arguments)
         except FAILED:
-            raise _away() from None
+            raise away() from None
 
     async def _rows(self, statement: str, *arguments: object, timeout_s: float | None = None) -> "list[asyncpg.Record]":
         try:
             return await self._pool.fetch(statement, *arguments, timeout=timeout_s)
         except FAILED:
-            raise _away() from None
+            raise away() from None
 
 
 def _found(row: asyncpg.Record | None) -> Conversation:
     if row is None:
         raise _unknown()
-    return _conversation(row)
-
-
-def _conversation(row: asyncpg.Record) -> Conversation:
-    return Conversation(
-        row["id"],
-        row["title"],
-        row["message_count"],
-        row["head"],
-        row["created_at"],
-        row["updated_at"],
-        row["pinned"],
-    )
+    return conversation(row)
 
 
 def _found_one(row: asyncpg.Record) -> Found:
     if row["number"] is None:
-        return Found(_conversation(row), None)
+        return Found(conversation(row), None)
     words = snippet(row["words"], begins=row["begins"], ends=row["ends"])
-    return Found(_conversation(row), Quote(row["number"], words, row["role"] == Role.ASSISTANT, row["has_code"]))
+    return Found(conversation(row), Quote(row["number"], words, row["role"] == Role.ASSISTANT, row["has_code"]))
 
 
 def _place(after: Cursor | None) -> tuple[bool, datetime | None, str]:
@@ -195,23 +186,5 @@ def _place(after: Cursor | None) -> tuple[bool, datetime | None, str]:
     return (False, None, "") if after is None else (after.pinned, after.updated_at, after.id)
 
 
-def _message(row: asyncpg.Record) -> StoredMessage:
-    return StoredMessage(
-        number=row["number"],
-        parent=row["parent"],
-        role=Role(row["role"]),
-        content=row["content"],
-        json=row["json"],
-        state=AnswerState(row["state"]) if row["state"] else None,
-        request_id=row["request_id"],
-        model=row["model"],
-        created_at=row["created_at"],
-    )
-
-
 def _unknown() -> ConversationNotFoundError:
     return ConversationNotFoundError("There is no such conversation.", fields={"conversation_id": "is unknown"})
-
-
-def _away() -> UnavailableError:
-    return UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)

@@ -9,7 +9,7 @@ from typing import Protocol
 from google.protobuf.timestamp_pb2 import Timestamp
 from queqiao.chat.v1 import chat_pb2
 
-from services.chat.conversations.domain import Conversation, Cursor, StoredMessage
+from services.chat.conversations.domain import Conversation, Cursor, Rating, StoredMessage
 from services.chat.conversations.searching import Found
 from services.chat.domain import AnswerState, Role
 from services.runtime.errors import InvalidRequestError
@@ -33,6 +33,13 @@ _STATES = {
     AnswerState.COMPLETE: chat_pb2.ANSWER_STATE_COMPLETE,
     AnswerState.LENGTH: chat_pb2.ANSWER_STATE_LENGTH,
     AnswerState.INTERRUPTED: chat_pb2.ANSWER_STATE_INTERRUPTED,
+}
+
+
+_RATINGS = {
+    None: chat_pb2.RATING_UNSPECIFIED,
+    Rating.UP: chat_pb2.RATING_UP,
+    Rating.DOWN: chat_pb2.RATING_DOWN,
 }
 
 
@@ -106,6 +113,20 @@ def query(value: str) -> str:
     if not value or _CONTROL.search(value) or len(value) > _QUERY_CHARACTERS_MAX:
         raise _wrong("query", f"must have 1 to {_QUERY_CHARACTERS_MAX} characters on one line")
     return value
+
+
+def rating(request: chat_pb2.RateMessageRequest) -> tuple[int, Rating | None]:
+    """The number of an answer, and what is thought of it.
+
+    Raises:
+        InvalidRequestError: There is no such number or rating.
+    """
+    if request.number < 1:
+        raise _wrong("number", "must be at least 1")
+    for known, value in _RATINGS.items():
+        if value == request.rating:
+            return request.number, known
+    raise _wrong("rating", "must be one of those that Rating has")
 
 
 def page_size(size: int, *, default: int, most: int) -> int:
@@ -195,6 +216,7 @@ def message(message: StoredMessage) -> chat_pb2.StoredMessage:
         request_id=message.request_id,
         model=message.model,
         create_time=_timestamp(message.created_at),
+        rating=_RATINGS[message.rating],
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from services.chat.domain import AnswerState, Role
@@ -25,9 +26,19 @@ class Conversation:
     pinned: bool = False
 
 
+class Rating(StrEnum):
+    """What a user thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message; `parent` is the number of the one that it follows, `state` is None for what is no answer."""
+    """A message; `parent` is the number of the one that it follows, `state` is None for what is no answer.
+
+    `rating` is None unless its user has said what they think of it.
+    """
 
     number: int
     parent: int
@@ -38,6 +49,7 @@ class StoredMessage:
     request_id: str
     model: str
     created_at: datetime
+    rating: Rating | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from services.chat.conversations import convert
 from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.ratings import Ratings
 
 _CONVERSATIONS, _CONVERSATIONS_MAX = 20, 100
 _MESSAGES, _MESSAGES_MAX = 50, 200
@@ -14,9 +15,10 @@ _MESSAGES, _MESSAGES_MAX = 50, 200
 class ConversationRpcs(chat_pb2_grpc.ChatServiceServicer):
     """A part of ChatService."""
 
-    def __init__(self, conversations: Conversations) -> None:
+    def __init__(self, conversations: Conversations, ratings: Ratings) -> None:
         """Serve these."""
         self._conversations = conversations
+        self._ratings = ratings
 
     async def CreateConversation(  # noqa: N802  # gRPC's spelling
         self, request: chat_pb2.CreateConversationRequest, context: Any
@@ -89,3 +91,11 @@ class ConversationRpcs(chat_pb2_grpc.ChatServiceServicer):
             messages=[convert.message(item) for item in page.items],
             next_page_token=str(page.items[-1].number) if page.more else "",
         )
+
+    async def RateMessage(  # noqa: N802  # as above
+        self, request: chat_pb2.RateMessageRequest, context: Any
+    ) -> chat_pb2.RateMessageResponse:
+        """Rate an answer."""
+        number, rating = convert.rating(request)
+        rated = await self._ratings.rate(convert.owner(request), convert.conversation_id(request), number, rating)
+        return chat_pb2.RateMessageResponse(message=convert.message(rated))

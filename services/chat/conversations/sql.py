@@ -122,7 +122,7 @@ UPDATE conversations SET deleted_at = now() WHERE user_id = $1 AND id = $2 AND d
 
 # So many, or as many as have so many bytes together and one more; `found` is how many there are at least.
 MESSAGES = """
-SELECT number, parent, role, content, json, state, request_id, model, created_at, found FROM (
+SELECT number, parent, role, content, json, state, request_id, model, created_at, rating, found FROM (
     SELECT *, count(*) OVER () AS found,
            sum(octet_length(content) + octet_length(json)) OVER (ORDER BY number)
                - octet_length(content) - octet_length(json) AS before
@@ -131,6 +131,19 @@ SELECT number, parent, role, content, json, state, request_id, model, created_at
     ) AS page
 ) AS weighed
 WHERE before < $5 ORDER BY number
+"""
+
+# `before` is what its user thought of the answer until now.
+RATE = """
+WITH old AS (
+    SELECT number, rating FROM messages
+    WHERE user_id = $1 AND conversation_id = $2 AND number = $3::int AND role = 'assistant'
+      AND EXISTS (SELECT FROM conversations WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL)
+    FOR UPDATE
+)
+UPDATE messages m SET rating = $4 FROM old
+WHERE m.user_id = $1 AND m.conversation_id = $2 AND m.number = old.number
+RETURNING m.number, parent, role, content, json, state, request_id, model, created_at, m.rating, old.rating AS before
 """
 
 # What was deleted long ago and still has messages, some at a time; other replicas take others.

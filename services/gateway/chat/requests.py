@@ -16,15 +16,13 @@ from services.gateway.chat.domain import CachePolicy, Message, Parameters, Place
 from services.gateway.chat.messages import demand_clean, messages
 from services.gateway.edge.body import fit, parse, shown, wrong
 from services.gateway.edge.texts import clean
-from services.gateway.identity.ids import is_id
+from services.gateway.identity.ids import is_id, is_message_id
 
 _STOPS_MAX = 4
 _NAME_CHARACTERS_MAX = 256
 _INT32_MAX = 2**31 - 1
 _INT64_MAX = 2**63 - 1
 
-# A message's id: its number in the conversation.
-_MESSAGE_ID = re.compile(r"0|[1-9][0-9]{0,8}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 # The bounds that chat.proto documents.
@@ -192,7 +190,7 @@ def _place(body: ChatBody) -> Place | None:
     (name, number), *others = given.items()
     if others:
         raise wrong(name, "one_allowed", other=others[0][0])
-    if not _MESSAGE_ID.fullmatch(number) or (number == "0" and name != "parent_id"):
+    if not is_message_id(number) and (number, name) != ("0", "parent_id"):
         raise wrong(name, "message_id")
     if not body.conversation_id:
         raise wrong("conversation_id", "missing")

@@ -66,3 +66,11 @@ class ConversationClient:
         )
         response = await self._peer.unary(self._stub.ListMessages, request, timeout_s=_TIMEOUT_S)
         return Page(tuple(map(convert.message, response.messages)), response.next_page_token)
+
+    async def rate(self, user_id: str, conversation_id: str, number: int, rating: str | None) -> ConversationMessage:
+        """Say what is thought of an answer: up, down, or None to take it back."""
+        request = chat_pb2.RateMessageRequest(
+            user_id=user_id, conversation_id=conversation_id, number=number, rating=convert.rating(rating)
+        )
+        response = await self._peer.unary(self._stub.RateMessage, request, timeout_s=_TIMEOUT_S)
+        return convert.message(response.message)

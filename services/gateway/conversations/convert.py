@@ -18,6 +18,15 @@ _STATES = {
 }
 
 
+_RATINGS = {"up": chat_pb2.RATING_UP, "down": chat_pb2.RATING_DOWN}
+_RATED = {value: name for name, value in _RATINGS.items()}
+
+
+def rating(asked: str | None) -> "chat_pb2.Rating.ValueType":
+    """What is thought of an answer; None takes it back."""
+    return chat_pb2.RATING_UNSPECIFIED if asked is None else _RATINGS[asked]
+
+
 def conversation(found: chat_pb2.Conversation) -> Conversation:
     """A conversation."""
     return Conversation(
@@ -50,4 +59,5 @@ def message(found: chat_pb2.StoredMessage) -> ConversationMessage:
         request_id=found.request_id,
         model=found.model,
         created_s=found.create_time.seconds,
+        rating=_RATED.get(found.rating, ""),
     )

@@ -44,7 +44,7 @@ class ConversationMessage:
     """A message; `parent` is the number of the one that it follows, 0 if none.
 
     `json` is the whole message when it is more than text; `state` is complete, length or interrupted, "" for what is no
-    answer.
+    answer; `rating` is up or down, "" when its user has not said what they think of it.
     """
 
     number: int
@@ -56,3 +56,4 @@ class ConversationMessage:
     request_id: str
     model: str
     created_s: int
+    rating: str = ""

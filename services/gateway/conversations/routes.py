@@ -11,7 +11,7 @@ from services.gateway.admission.gate import Gate
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.domain import ConversationMessage
 from services.gateway.conversations.export import Document, as_json, as_markdown, document
-from services.gateway.conversations.schemas import ChangeBody, ConversationShape, CreateBody, MessageShape
+from services.gateway.conversations.schemas import ChangeBody, ConversationShape, CreateBody, MessageShape, RatingBody
 from services.gateway.edge import queries
 from services.gateway.edge.body import fit, parse, read, wrong
 from services.gateway.edge.operations import PAGE, Operation, Parameter, id_in_path
@@ -20,7 +20,7 @@ from services.gateway.edge.responses import json_response, page_response
 from services.gateway.edge.schemas import Deleted, PageOf
 from services.gateway.edge.texts import clean
 from services.gateway.identity.domain import Scope
-from services.gateway.identity.ids import is_id
+from services.gateway.identity.ids import is_id, is_message_id
 from services.gateway.policy.view import Views
 
 _TITLE_CHARACTERS_MAX = 100
@@ -105,6 +105,17 @@ class ConversationRoutes:
                 errors=gone,
             ),
             offered(
+                "PUT",
+                f"{path}/messages/{{message_id}}/rating",
+                self.rating,
+                "Rate an answer, or take its rating back",
+                answer=MessageShape,
+                body=RatingBody,
+                parameters=(*one, Parameter("message_id", "path", "The answer's id.", {"type": "string"})),
+                errors=("MESSAGE_NOT_FOUND",),
+                examples=(("a good answer", {"rating": "up"}), ("on second thoughts", {"rating": None})),
+            ),
+            offered(
                 "GET",
                 f"{path}/export",
                 self.export,
@@ -155,6 +166,17 @@ class ConversationRoutes:
         conversation_id = _id(request)
         page = await self._conversations.messages(user_id, conversation_id, queries.page(request.query_params))
         return page_response(page, partial(MessageShape.of, view=view))
+
+    async def rating(self, request: Request) -> Response:
+        """Rate an answer."""
+        admitted = await self._gate.enter(request.scope, Scope.CONVERSATIONS)
+        conversation_id, message_id = _id(request), request.path_params["message_id"]
+        if not is_message_id(message_id):
+            raise wrong("message_id", "message_id")
+        rating = fit(parse(await self._body(request)), RatingBody).rating
+        view = await self._views.of(request.headers, admitted)
+        rated = await self._conversations.rate(admitted.user_id, conversation_id, int(message_id), rating)
+        return json_response(MessageShape.of(rated, view))
 
     async def export(self, request: Request) -> Response:
         """One as a document to keep: Markdown, JSON or PDF."""

@@ -23,6 +23,12 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     pinned: bool | None = None
 
 
+class RatingBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is thought of an answer; null takes it back."""
+
+    rating: Literal["up", "down"] | None = None
+
+
 class MatchShape(msgspec.Struct):
     """The newest message in which something was found, and the words around it: 120 characters at most, on one line.
 
@@ -77,7 +83,8 @@ class MessageShape(msgspec.Struct):
     """A message of a conversation.
 
     `parent_id` is the message it follows, null at the beginning; several answers of one question have the same parent.
-    `message` is the whole of it in OpenAI's words, where it is more than text.
+    `message` is the whole of it in OpenAI's words, where it is more than text. `rating` is what its user thinks of an
+    answer (up, down), null when they have not said.
     """
 
     id: str
@@ -88,6 +95,7 @@ class MessageShape(msgspec.Struct):
     model: str | None
     request_id: str | None
     created_at: int
+    rating: str | None
     message: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     object: Literal["conversation.message"] = "conversation.message"
 
@@ -104,6 +112,7 @@ class MessageShape(msgspec.Struct):
             model=view.model(message.model) or None,
             request_id=message.request_id or None,
             created_at=message.created_s,
+            rating=message.rating or None,
             message=_whole(message, view) if message.json else msgspec.UNSET,
         )
 

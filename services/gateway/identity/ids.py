@@ -14,6 +14,9 @@ _SECRET_CHARACTERS = 40
 # What names a conversation, a turn, an order's request, a package.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+# What names a message of a conversation.
+_MESSAGE_ID = re.compile(r"[1-9][0-9]{0,8}")
+
 _KEY_PREFIX = "sk-qq-"
 _KEY = re.compile(r"sk-qq-[A-Za-z0-9]{32,128}")
 _SHOWN_CHARACTERS = len(_KEY_PREFIX) + 4
@@ -53,6 +56,11 @@ def is_api_key(token: str) -> bool:
 def is_id(text: str) -> bool:
     """Whether this is 1 to 64 letters, digits, _ and -."""
     return _ID.fullmatch(text) is not None
+
+
+def is_message_id(text: str) -> bool:
+    """Whether this names a message of a conversation: its number there."""
+    return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def digest(secret: str) -> bytes:

@@ -111,11 +111,23 @@ async def test_an_id_that_somebody_else_has_is_free(gateway: Gateway) -> None:
     assert (await call(gateway, "GET", f"{URL}/default", key=key))[1]["title"] == "别人的"
 
 
+async def test_an_answer_is_rated_and_the_rating_taken_back(gateway: Gateway) -> None:
+    _, made = await call(gateway, "POST", URL, {})
+    messages = f"{URL}/{made['id']}/messages"
+    for rating in ("up", "down", None):
+        status, rated = await call(gateway, "PUT", f"{messages}/2/rating", {"rating": rating})
+        assert (status, rated["id"], rated["rating"]) == (200, "2", rating)
+        listed = (await call(gateway, "GET", messages))[1]["data"]
+        assert [each["rating"] for each in listed] == [None, rating]
+    assert (await call(gateway, "PUT", f"{messages}/1/rating", {"rating": "up"}))[0] == 404
+
+
 async def test_nobody_sees_or_touches_anothers(gateway: Gateway) -> None:
     _, made = await call(gateway, "POST", URL, {"id": "mine"})
     _, key = await issue_key(gateway.settings.database_url.get_secret_value(), "somebody-else")
     for method, path, body in (
         ("GET", "", None), ("PATCH", "", {"title": "x"}), ("DELETE", "", None), ("GET", "/messages", None),
+        ("PUT", "/messages/2/rating", {"rating": "up"}),
     ):  # fmt: skip
         theirs = await call(gateway, method, f"{URL}/mine{path}", body, key)
         nobodys = await call(gateway, method, f"{URL}/nothing{path}", body, key)
@@ -145,6 +157,10 @@ async def test_nobody_sees_or_touches_anothers(gateway: Gateway) -> None:
         ("GET", "?query=a%0Ab", None, "query"),
         ("GET", "?query=a&query=b", None, "query"),
         ("GET", "?q=a", None, "q"),
+        ("PUT", "/c/messages/2/rating", {"rating": "good"}, "rating"),
+        ("PUT", "/c/messages/2/rating", {"stars": 5}, "stars"),
+        ("PUT", "/c/messages/x/rating", {"rating": "up"}, "message_id"),
+        ("PUT", "/c/messages/0/rating", {"rating": "up"}, "message_id"),
     ],
 )
 async def test_bad_input_names_what_is_wrong(

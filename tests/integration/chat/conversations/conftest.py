@@ -2,19 +2,29 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 import redis.asyncio
+from prometheus_client import CollectorRegistry
 
 import services.chat
 from services.chat.conversations.conversations import Conversations
 from services.chat.conversations.hot import HotWindows
 from services.chat.conversations.memory import StoredMemory
+from services.chat.conversations.ratings import Ratings
+from services.chat.conversations.servicer import ConversationRpcs
 from services.runtime.postgres import postgres_pool
 from services.runtime.redis import redis_client
 
 MIGRATIONS = Path(services.chat.__file__).with_name("migrations")
+
+
+class Rpcs(ConversationRpcs):
+    """Those about conversations alone."""
+
+    StreamTurn = ResumeTurn = CancelTurn = ListModels = None  # type: ignore[assignment]  # not under test
 
 
 @pytest.fixture
@@ -42,3 +52,19 @@ def memory(pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows) -> StoredMemor
 @pytest.fixture
 def conversations(pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows) -> Conversations:
     return Conversations(pool, hot)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def ratings(pool: "asyncpg.Pool[asyncpg.Record]", registry: CollectorRegistry) -> Ratings:
+    return Ratings(pool, registry)
+
+
+@pytest.fixture
+def rpcs(conversations: Conversations, ratings: Ratings) -> Any:
+    """The RPCs, to be called as gRPC would."""
+    return Rpcs(conversations, ratings)

@@ -13,24 +13,12 @@ from queqiao.chat.v1 import chat_pb2
 from services.chat.conversations.conversations import Conversations
 from services.chat.conversations.hot import HotWindows
 from services.chat.conversations.memory import StoredMemory
-from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.chat.ports import Recollection, Remembering
 from services.runtime.errors import InvalidRequestError
 from services.runtime.postgres import postgres_pool
 from tests.integration.chat.conversations.conftest import MIGRATIONS
-
-
-class Rpcs(ConversationRpcs):
-    """Those about conversations alone."""
-
-    StreamTurn = ResumeTurn = CancelTurn = ListModels = None  # type: ignore[assignment]  # not under test
-
-
-@pytest.fixture
-def rpcs(conversations: Conversations) -> Any:
-    return Rpcs(conversations)
 
 
 async def turn(memory: StoredMemory, conversation: str, question: str = "牛郎是谁？", user: str = "u") -> None:

@@ -9,15 +9,11 @@ from queqiao.chat.v1 import chat_pb2
 from services.chat.conversations.conversations import Conversations
 from services.chat.conversations.hot import HotWindows
 from services.chat.conversations.memory import StoredMemory
+from services.chat.conversations.ratings import Ratings
 from services.chat.domain import AnswerState, Message, Place, Role
 from services.chat.ports import Remembering
 from services.runtime.errors import UnavailableError
-from tests.integration.chat.conversations.test_conversations import Rpcs
-
-
-@pytest.fixture
-def rpcs(conversations: Conversations) -> Any:
-    return Rpcs(conversations)
+from tests.integration.chat.conversations.conftest import Rpcs
 
 
 async def say(memory: StoredMemory, conversation: str, question: str, answer: str = "好", user: str = "u") -> None:
@@ -128,9 +124,9 @@ async def test_pages_of_any_size_give_every_match_once_in_the_order_of_the_list(
 
 
 async def test_texts_are_searched_within_a_bound_and_titles_beyond_it(
-    memory: StoredMemory, pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows
+    memory: StoredMemory, ratings: Ratings, pool: "asyncpg.Pool[asyncpg.Record]", hot: HotWindows
 ) -> None:
-    rpcs = Rpcs(Conversations(pool, hot, searched_max=3))
+    rpcs = Rpcs(Conversations(pool, hot, searched_max=3), ratings)
     for n in range(4):
         await say(memory, f"c{n}", f"标题{n}", "鹊桥")
     # Two conversations of two messages reach the bound.

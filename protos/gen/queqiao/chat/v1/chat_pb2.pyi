@@ -112,6 +112,30 @@ FINISH_REASON_CANCELLED: FinishReason.ValueType  # 5
 """It was stopped, by CancelTurn or because nobody listened any more."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _Rating:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RatingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rating.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATING_UNSPECIFIED: _Rating.ValueType  # 0
+    """They have not said, or have taken it back."""
+    RATING_UP: _Rating.ValueType  # 1
+    """It was good."""
+    RATING_DOWN: _Rating.ValueType  # 2
+    """It was not."""
+
+class Rating(_Rating, metaclass=_RatingEnumTypeWrapper):
+    """What a user thinks of an answer."""
+
+RATING_UNSPECIFIED: Rating.ValueType  # 0
+"""They have not said, or have taken it back."""
+RATING_UP: Rating.ValueType  # 1
+"""It was good."""
+RATING_DOWN: Rating.ValueType  # 2
+"""It was not."""
+Global___Rating: _TypeAlias = Rating  # noqa: Y015
+
 class _AnswerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1297,6 +1321,7 @@ class StoredMessage(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number in the conversation, from 1."""
     parent_number: _builtins.int
@@ -1313,6 +1338,8 @@ class StoredMessage(_message.Message):
     """The turn that it is of; names its receipt."""
     model: _builtins.str
     """The model that wrote it; empty for a question."""
+    rating: Global___Rating.ValueType
+    """What its user thinks of an answer."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was remembered."""
@@ -1329,11 +1356,70 @@ class StoredMessage(_message.Message):
         request_id: _builtins.str = ...,
         model: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        rating: Global___Rating.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "create_time", b"create_time", "json", b"json", "model", b"model", "number", b"number", "parent_number", b"parent_number", "request_id", b"request_id", "role", b"role", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "create_time", b"create_time", "json", b"json", "model", b"model", "number", b"number", "parent_number", b"parent_number", "rating", b"rating", "request_id", b"request_id", "role", b"role", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StoredMessage: _TypeAlias = StoredMessage  # noqa: Y015
+
+@_typing.final
+class RateMessageRequest(_message.Message):
+    """Rates an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose. Required."""
+    conversation_id: _builtins.str
+    """Which conversation. Required."""
+    number: _builtins.int
+    """The answer's number in it; at least 1. Required."""
+    rating: Global___Rating.ValueType
+    """What is thought of it. RATING_UNSPECIFIED: a rating is taken back."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        rating: Global___Rating.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "number", b"number", "rating", b"rating", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateMessageRequest: _TypeAlias = RateMessageRequest  # noqa: Y015
+
+@_typing.final
+class RateMessageResponse(_message.Message):
+    """The answer is rated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def message(self) -> Global___StoredMessage:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        message: Global___StoredMessage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateMessageResponse: _TypeAlias = RateMessageResponse  # noqa: Y015

@@ -95,6 +95,11 @@ class ChatServiceStub:
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.RateMessage = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/RateMessage',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer:
@@ -230,6 +235,15 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RateMessage(self, request, context):
+        """Says what a user thinks of an answer, or takes that back. It is idempotent.
+
+        Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -287,6 +301,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'RateMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RateMessage,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -592,6 +611,33 @@ class ChatService:
             '/queqiao.chat.v1.ChatService/ListMessages',
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesRequest.SerializeToString,
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RateMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/RateMessage',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.FromString,
             options,
             channel_credentials,
             insecure,

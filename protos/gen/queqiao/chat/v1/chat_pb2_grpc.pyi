@@ -118,6 +118,11 @@ class ChatServiceStub:
 
     Errors: as GetConversation.
     """
+    RateMessage: _grpc.UnaryUnaryMultiCallable[_chat_pb2.RateMessageRequest, _chat_pb2.RateMessageResponse]
+    """Says what a user thinks of an answer, or takes that back. It is idempotent.
+
+    Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
+    """
 
 @_typing.type_check_only
 class ChatServiceAsyncStub(ChatServiceStub):
@@ -208,6 +213,11 @@ class ChatServiceAsyncStub(ChatServiceStub):
     """Lists the messages of a conversation, all its branches, oldest first.
 
     Errors: as GetConversation.
+    """
+    RateMessage: _aio.UnaryUnaryMultiCallable[_chat_pb2.RateMessageRequest, _chat_pb2.RateMessageResponse]  # type: ignore[assignment]
+    """Says what a user thinks of an answer, or takes that back. It is idempotent.
+
+    Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
     """
 
 class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -362,6 +372,17 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the messages of a conversation, all its branches, oldest first.
 
         Errors: as GetConversation.
+        """
+
+    @_abc_1.abstractmethod
+    def RateMessage(
+        self,
+        request: _chat_pb2.RateMessageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.RateMessageResponse, _abc.Awaitable[_chat_pb2.RateMessageResponse]]:
+        """Says what a user thinks of an answer, or takes that back. It is idempotent.
+
+        Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
         """
 
 def add_ChatServiceServicer_to_server(servicer: ChatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
