@@ -17,10 +17,12 @@ from services.chat.closing import Closing
 from services.chat.config import ChatSettings
 from services.chat.conversations.asking import CheapModel
 from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.erasure import ConversationErasure
 from services.chat.conversations.hot import HotWindows
 from services.chat.conversations.memory import StoredMemory
 from services.chat.conversations.ratings import Ratings
 from services.chat.conversations.summaries import NoSummaries, Summaries
+from services.chat.erasure import Erasure
 from services.chat.metrics import TurnMetrics, WatchedTurns
 from services.chat.pacing import Background, Pace
 from services.chat.quarantine import UsageQuarantine
@@ -107,7 +109,8 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         desk = await _desk(stack, settings, outside, WatchedTurns(turns, metrics), closing)
         server = runtime.grpc_server()
         ratings = Ratings(outside.pool, runtime.registry)
-        servicer = ChatServicer(desk, catalogue, conversations, ratings)
+        erasure = Erasure(ConversationErasure(outside.pool, hot), desk)
+        servicer = ChatServicer(desk, catalogue, conversations, ratings, erasure)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(servicer, server.grpc)
         await stack.enter_async_context(running(catalogue.keep_fresh()))
         await stack.enter_async_context(running(conversations.keep_purging(settings.purge_after_days)))

@@ -7,9 +7,11 @@ from typing import Any
 from queqiao.chat.v1 import chat_pb2
 
 from services.chat.conversations.conversations import Conversations
+from services.chat.conversations.convert import owner
 from services.chat.conversations.ratings import Ratings
 from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.convert import events, requests
+from services.chat.erasure import Erasure
 from services.chat.streams.desk import TurnDesk
 from services.chat.upstreams.catalogue import Catalogue
 
@@ -17,9 +19,12 @@ from services.chat.upstreams.catalogue import Catalogue
 class ChatServicer(ConversationRpcs):
     """Answers chat.proto."""
 
-    def __init__(self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations, ratings: Ratings) -> None:
-        """Serve these turns, models, conversations and ratings."""
+    def __init__(
+        self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations, ratings: Ratings, erasure: Erasure
+    ) -> None:
+        """Serve these turns, models, conversations and ratings, and erase users."""
         super().__init__(conversations, ratings)
+        self._erasure = erasure
         self._desk = desk
         self._catalogue = catalogue
 
@@ -55,3 +60,10 @@ class ChatServicer(ConversationRpcs):
         return chat_pb2.ListModelsResponse(
             models=[events.model(model) for model in models], unlisted=self._catalogue.unlisted()
         )
+
+    async def EraseUser(  # noqa: N802  # as above
+        self, request: chat_pb2.EraseUserRequest, context: Any
+    ) -> chat_pb2.EraseUserResponse:
+        """Erase what is kept of a user."""
+        await self._erasure.erase(owner(request))
+        return chat_pb2.EraseUserResponse()

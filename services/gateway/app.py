@@ -37,6 +37,7 @@ from services.gateway.health.routes import HealthRoutes
 from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
 from services.gateway.identity.authentication import Authenticator
 from services.gateway.identity.cloud_run import CloudRun, demand_platform
+from services.gateway.identity.erasure import Erasure
 from services.gateway.identity.key_routes import KeyRoutes
 from services.gateway.identity.keys import ApiKeys
 from services.gateway.identity.login import Login
@@ -61,7 +62,7 @@ from services.gateway.wallet.price_routes import PriceRoutes
 from services.gateway.wallet.routes import WalletRoutes
 from services.runtime.config import environment
 from services.runtime.postgres import postgres_pool
-from services.runtime.process import Runtime, Server
+from services.runtime.process import Runtime, Server, running
 from services.runtime.redis import redis_client
 from services.runtime.sealing import Sealer
 
@@ -136,7 +137,10 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         )
         metrics = GatewayMetrics(runtime.registry)
         admission = AdmissionMetrics(runtime.registry)
-        routes = _routes(settings, pool, accounts, redis, services, readiness, metrics, admission, policy)
+        erasure = Erasure(accounts, services.conversations)
+        await erasure.look()
+        await stack.enter_async_context(running(erasure.keep_going()))
+        routes = _routes(settings, pool, accounts, erasure, redis, services, readiness, metrics, admission, policy)
         server = HttpServer(
             _outermost(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), settings, runtime),
             host=settings.host,
@@ -161,6 +165,7 @@ def _routes(
     settings: GatewaySettings,
     pool: "asyncpg.Pool[asyncpg.Record]",
     accounts: Accounts,
+    erasure: Erasure,
     redis: Redis,
     services: _Services,
     readiness: Readiness,
@@ -179,7 +184,9 @@ def _routes(
         secret=settings.wechat_secret.get_secret_value(),
     )
     rate_limit = RateLimit(redis, admission)
-    cloud_run = CloudRun(accounts, services.billing, settings.wechat_appid, metrics, trusted=settings.wechat_cloud_run)
+    cloud_run = CloudRun(
+        accounts, services.billing, erasure, settings.wechat_appid, metrics, trusted=settings.wechat_cloud_run
+    )
     keys = ApiKeys(pool)
     limits = TierLimits(
         trial_per_minute=settings.rate_limit_trial_per_minute,
@@ -187,7 +194,7 @@ def _routes(
         key_per_minute=settings.rate_limit_key_per_minute,
         paid_weight=settings.queue_weight_paid,
     )
-    gate = Gate(Authenticator(keys, sessions, cloud_run), Tiers(services.billing), limits, rate_limit)
+    gate = Gate(Authenticator(keys, sessions, cloud_run, erasure), Tiers(services.billing), limits, rate_limit)
     login_gate = AddressGate(
         rate_limit,
         "login",
@@ -238,7 +245,7 @@ def _routes(
         ),
         ModelRoutes(gate, views, names, services.chat, services.billing),
         ModerationRoutes(gate, principals, services.moderation, body_bytes_max=body_bytes_max),
-        MeRoutes(gate, views, accounts, principals, services.billing, body_bytes_max=body_bytes_max),
+        MeRoutes(gate, views, accounts, principals, services.billing, erasure, body_bytes_max=body_bytes_max),
         WalletRoutes(gate, views, services.billing),
         PriceRoutes(gate, views, services.billing, services.payments),
         OrderRoutes(

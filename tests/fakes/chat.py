@@ -37,6 +37,8 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     searches: list[chat_pb2.SearchConversationsRequest] = field(default_factory=list)
     quote: chat_pb2.MessageQuote | None = None
     rating: "chat_pb2.Rating.ValueType" = chat_pb2.RATING_UNSPECIFIED
+    erased: list[str] = field(default_factory=list)
+    erasing: ServiceError | None = None
     answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
@@ -180,6 +182,15 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
             raise RemoteError(Code.NOT_FOUND, "MESSAGE_NOT_FOUND", "no such answer")
         self.rating = request.rating
         return chat_pb2.RateMessageResponse(message=self._messages()[1])
+
+    async def EraseUser(  # noqa: N802  # as above
+        self, request: chat_pb2.EraseUserRequest, context: Any
+    ) -> chat_pb2.EraseUserResponse:
+        if self.erasing is not None:
+            raise self.erasing
+        self.erased.append(request.user_id)
+        self.conversations = {key: made for key, made in self.conversations.items() if key[0] != request.user_id}
+        return chat_pb2.EraseUserResponse()
 
     def _messages(self) -> list[chat_pb2.StoredMessage]:
         question = chat_pb2.StoredMessage(number=1, role=chat_pb2.ROLE_USER, content="问")

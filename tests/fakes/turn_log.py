@@ -30,6 +30,8 @@ class DictLog:
         return Claim(mine=True, attempt=self.attempts.get(key, 0))
 
     def append(self, key: TurnKey, entry: Entry) -> None:
+        if key not in self.entries:
+            return
         self.entries[key].append(entry)
         if entry.is_free_end:
             self.attempts[key] = getattr(entry.event, "next_attempt", 0)
@@ -51,6 +53,13 @@ class DictLog:
         followed = key in self.followers
         self.followers.discard(key)
         return followed
+
+    async def turns_of(self, user_id: str) -> list[TurnKey]:
+        return [key for key in self.entries if key.user_id == user_id]
+
+    async def forget(self, key: TurnKey) -> None:
+        self.entries.pop(key, None)
+        self.fingerprints.pop(key, None)
 
     async def ask_to_stop(self, key: TurnKey) -> bool:
         if key not in self.entries:

@@ -54,7 +54,12 @@ class Conversations:
             RequestConflictError: The user has one of this id, or had one that was deleted.
             UnavailableError: The database does not answer.
         """
-        row = await self._row(sql.CREATE, user_id, conversation_id or secrets.token_hex(16), title)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(sql.SHARE_USER, user_id)
+                row = await connection.fetchrow(sql.CREATE, user_id, conversation_id or secrets.token_hex(16), title)
+        except FAILED:
+            raise away() from None
         if row is None:
             raise RequestConflictError(
                 "This conversation_id is taken: use another one.", fields={"conversation_id": "is taken"}

@@ -21,6 +21,8 @@ from services.chat.domain import Message
 from services.runtime.errors import UnavailableError
 
 _PREFIX = "{chat:hot}:c:"
+_BURIED_AT_ONCE = 100
+
 # The version of a conversation that was deleted: newer than any.
 _DELETED = 2**31 - 1
 
@@ -71,35 +73,31 @@ class HotWindows:
     async def put(self, user_id: str, conversation_id: str, version: int, window: Window) -> None:
         """Keep a window, unless a newer one is there."""
         weight = sum(message.tokens for message in window.messages)
-        await self._run(_name(user_id, conversation_id), version, self._encode(window), weight)
+        await self._run([_name(user_id, conversation_id)], version, self._encode(window), weight)
 
     async def drop(self, user_id: str, conversation_id: str) -> None:
         """Keep it no longer."""
-        await self._run(_name(user_id, conversation_id), 0, b"", 0)
+        await self._run([_name(user_id, conversation_id)], 0, b"", 0)
 
-    async def bury(self, user_id: str, conversation_id: str) -> None:
-        """Let no copy be kept any more, whichever turn still runs.
+    async def bury(self, user_id: str, *conversation_ids: str) -> None:
+        """Let no copy of these be kept any more, whichever turn still runs.
 
         Raises:
             UnavailableError: Redis does not answer: what it has could be read again.
         """
-        if not await self._run(_name(user_id, conversation_id), _DELETED, b"deleted", 0):
-            raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)
+        names = [_name(user_id, conversation_id) for conversation_id in conversation_ids]
+        for start in range(0, len(names), _BURIED_AT_ONCE):
+            if not await self._run(names[start : start + _BURIED_AT_ONCE], _DELETED, b"deleted", 0):
+                raise UnavailableError("The memory does not answer; try again shortly.", retry_after_s=1)
 
-    async def _run(self, name: str, version: int, window: bytes, weight: int) -> bool:
-        keys = (_PREFIX + name, _USED, _WEIGHTS, _TOTAL)
-        arguments: Sequence[Any] = (
-            name,
-            version,
-            window,
-            self._ttl_s,
-            # A message without a token still takes room.
-            weight + 1,
-            self._tokens_max,
-            _PREFIX,
-        )
+    async def _run(self, names: Sequence[str], version: int, window: bytes, weight: int) -> bool:
+        # A message without a token still takes room.
+        common = (version, window, self._ttl_s, weight + 1, self._tokens_max, _PREFIX)
         try:
-            await cast("Any", self._redis.eval(self._script, len(keys), *keys, *arguments))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for name in names:
+                    cast("Any", pipe).eval(self._script, 4, _PREFIX + name, _USED, _WEIGHTS, _TOTAL, name, *common)
+                await pipe.execute()
         except (RedisError, OSError) as error:
             log.warning("redis does not answer", error=type(error).__name__)
             return False

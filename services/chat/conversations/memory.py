@@ -93,6 +93,7 @@ class StoredMemory:
         """Append; answers the number of the last message, and which one the first follows."""
         row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
         if row is None:
+            await connection.execute(sql.SHARE_USER, user_id)
             await connection.execute(sql.ENSURE, user_id, conversation_id)
             row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
         if row is None or row["deleted_at"] is not None:

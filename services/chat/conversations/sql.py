@@ -48,7 +48,14 @@ SET content = excluded.content, tokens = excluded.tokens, encoding = excluded.en
 # Turns of a conversation that end together append one after the other.
 LOCK = f"{STATE} FOR UPDATE"
 
-ENSURE = "INSERT INTO conversations (user_id, id) VALUES ($1, $2) ON CONFLICT (user_id, id) DO NOTHING"
+# Conversations are made and their users erased one after the other: held by all who make, or by the one who erases.
+SHARE_USER = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
+LOCK_USER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+ENSURE = """
+INSERT INTO conversations (user_id, id) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM erased_users WHERE user_id = $1)
+ON CONFLICT (user_id, id) DO NOTHING
+"""
 
 ADVANCE = """
 UPDATE conversations
@@ -69,7 +76,8 @@ FROM unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::in
 _CONVERSATION = "id, title, message_count, head, created_at, updated_at, pinned"
 
 CREATE = f"""
-INSERT INTO conversations (user_id, id, title) VALUES ($1, $2, $3)
+INSERT INTO conversations (user_id, id, title)
+SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM erased_users WHERE user_id = $1)
 ON CONFLICT (user_id, id) DO NOTHING RETURNING {_CONVERSATION}
 """  # noqa: S608  # a constant
 
@@ -160,4 +168,15 @@ PURGE = (
     f"DELETE FROM summaries s USING {_PURGED} WHERE s.user_id = purged.user_id AND conversation_id = purged.id",  # noqa: S608  # as above
     f"UPDATE conversations c SET message_count = 0, head = 0, title = '' "  # noqa: S608  # as above
     f"FROM {_PURGED} WHERE c.user_id = purged.user_id AND c.id = purged.id",
+)
+
+MARK_ERASED = "INSERT INTO erased_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
+
+# Turns that end now append first, or wait and find nothing to append to.
+ALL_IDS = "SELECT id FROM conversations WHERE user_id = $1 FOR UPDATE"
+
+ERASE = (
+    "DELETE FROM messages WHERE user_id = $1",
+    "DELETE FROM summaries WHERE user_id = $1",
+    "DELETE FROM conversations WHERE user_id = $1",
 )

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from services.chat.domain import Question
-from services.chat.errors import RequestConflictError
+from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.ports import Show
 from services.chat.streams.domain import Entry, TurnKey, TurnLog, resumed
 from services.chat.streams.live import LiveTurn
@@ -94,6 +94,21 @@ class TurnDesk:
         """Stop a turn of this process, as another replica was asked to."""
         if (live := self._live.get(key)) is not None:
             live.stop()
+
+    async def erase(self, user_id: str) -> None:
+        """Stop the turns of a user, wherever they run, and forget what they said.
+
+        Raises:
+            UnavailableError: The log does not answer.
+        """
+        for key, live in tuple(self._live.items()):
+            if key.user_id == user_id:
+                live.stop()
+        for key in await self._log.turns_of(user_id):
+            if key not in self._live:
+                with suppress(TurnNotFoundError):
+                    await self._log.ask_to_stop(key)
+            await self._log.forget(key)
 
     async def drain(self) -> None:
         """Stop whatever still runs, and wait for it; every turn ends, charged and marked."""

@@ -83,6 +83,22 @@ class TurnLog(Protocol):
         """
         ...
 
+    async def turns_of(self, user_id: str) -> Sequence[TurnKey]:
+        """The turns of a user that are kept.
+
+        Raises:
+            UnavailableError: The log does not answer.
+        """
+        ...
+
+    async def forget(self, key: TurnKey) -> None:
+        """Keep no event of a turn any more, nor one that is still to come.
+
+        Raises:
+            UnavailableError: The log does not answer.
+        """
+        ...
+
 
 def unbegun(attempt: int) -> Failed:
     """The end of a turn that was stopped before anything was asked: the same attempt may be made again."""

@@ -120,6 +120,22 @@ class RedisTurnLog:
             raise _away() from None
         return True
 
+    async def turns_of(self, user_id: str) -> list[TurnKey]:
+        """The turns of a user: looks through all keys, for it is asked once in a user's life."""
+        prefix = stream(TurnKey(user_id, ""))
+        try:
+            keys = [key async for key in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
+        except (RedisError, OSError):
+            raise _away() from None
+        return [TurnKey(user_id, key.decode().removeprefix(prefix)) for key in keys]
+
+    async def forget(self, key: TurnKey) -> None:
+        """Delete the stream: what its writer still has to say finds nothing to be appended to."""
+        try:
+            await self._redis.delete(stream(key), _follows(key))
+        except (RedisError, OSError):
+            raise _away() from None
+
     async def end(self, key: TurnKey, event: Failed) -> list[Entry]:
         """End a turn whose writer is dead, unless it has ended; answers all of it.
 

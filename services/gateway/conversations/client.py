@@ -8,6 +8,8 @@ from services.gateway.edge.pages import Page, PageRequest
 from services.runtime.channels import Peer
 
 _TIMEOUT_S = 5.0
+# All that a user ever said may be much.
+_ERASE_TIMEOUT_S = 20.0
 
 
 class ConversationClient:
@@ -74,3 +76,8 @@ class ConversationClient:
         )
         response = await self._peer.unary(self._stub.RateMessage, request, timeout_s=_TIMEOUT_S)
         return convert.message(response.message)
+
+    async def erase(self, user_id: str) -> None:
+        """Erase all that is kept of a user."""
+        request = chat_pb2.EraseUserRequest(user_id=user_id)
+        await self._peer.unary(self._stub.EraseUser, request, timeout_s=_ERASE_TIMEOUT_S)

@@ -56,6 +56,21 @@ _REVOKE_FAMILY_OF = """
 UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL
 AND family = (SELECT family FROM refresh_tokens WHERE sha256 = $1)
 """
+# A user who was erased has no row; the key of a login that was under way names none.
+_ERASED = "INSERT INTO erased_users (id) VALUES ($1) ON CONFLICT (id) DO NOTHING"
+_ERASE = (
+    "SELECT FROM users WHERE id = $1 FOR UPDATE",
+    "DELETE FROM refresh_tokens WHERE user_id = $1",
+    "DELETE FROM api_keys WHERE user_id = $1",
+    "DELETE FROM users WHERE id = $1",
+)
+# As long as an access token lives, and a little more.
+_LATELY = "SELECT id FROM erased_users WHERE erased_at > now() - interval '3 hours'"
+_BY_HALF = """
+SELECT id FROM erased_users WHERE finished_at IS NULL AND erased_at < now() - make_interval(secs => $1) LIMIT 20
+"""
+_FINISHED = "UPDATE erased_users SET finished_at = now() WHERE id = $1"
+
 _FORGET_EXPIRED = "DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at <= now()"
 
 
@@ -141,6 +156,29 @@ class Accounts:
         """End the session that this token belongs to; an unknown one ends nothing."""
         with answering():
             await self._pool.execute(_REVOKE_FAMILY_OF, sha256)
+
+    async def erase_user(self, user_id: str) -> None:
+        """Delete the user with every key and session; a second time changes nothing."""
+        with answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(_ERASED, user_id)
+                for statement in _ERASE:
+                    await connection.execute(statement, user_id)
+
+    async def erased_lately(self) -> list[str]:
+        """The ids of users who were erased since the oldest access token was signed that is still valid."""
+        with answering():
+            return [row["id"] for row in await self._pool.fetch(_LATELY)]
+
+    async def erased_by_half(self, *, after_s: float = 15) -> list[str]:
+        """The ids of users of whom other services may still keep something, `after_s` after they were erased here."""
+        with answering():
+            return [row["id"] for row in await self._pool.fetch(_BY_HALF, after_s)]
+
+    async def finish_erasure(self, user_id: str) -> None:
+        """Other services have erased this user as well."""
+        with answering():
+            await self._pool.execute(_FINISHED, user_id)
 
     async def check(self) -> None:
         """Ask the database whether it answers."""

@@ -1,7 +1,7 @@
 """Whose request this is: a bearer token is an API key or a session's access token."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -41,17 +41,19 @@ class PlatformCallers(Protocol):
 
 
 class Authenticator:
-    """Tells callers by their bearer tokens."""
+    """Tells callers by their bearer tokens; whoever was erased is nobody any more."""
 
     def __init__(
         self,
         keys: KeyOwners,
         sessions: SessionUsers,
         platform: PlatformCallers,
+        erased: Container[str],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask these; `clock` in seconds."""
+        """Ask these; `erased` are users who were erased lately; `clock` in seconds."""
+        self._erased = erased
         self._keys = keys
         self._sessions = sessions
         self._platform = platform
@@ -81,7 +83,7 @@ class Authenticator:
         if scheme.lower() != "bearer" or not token:
             raise InvalidApiKeyError
         caller = await self._key_caller(digest(token)) if is_api_key(token) else self._session_caller(token)
-        if caller is None:
+        if caller is None or caller.user_id in self._erased:
             raise InvalidApiKeyError
         return caller
 

@@ -5,6 +5,7 @@ comes another way. Anywhere else anybody could write them, so they count only wi
 gateway refuses to start with it where the platform is not.
 """
 
+from collections.abc import Container
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -42,8 +43,21 @@ class Wallets(Protocol):
 class CloudRun:
     """Tells callers by the platform's headers."""
 
-    def __init__(self, users: Users, wallets: Wallets, appid: str, metrics: GatewayMetrics, *, trusted: bool) -> None:
-        """Believe the headers if they are trusted, and then only those of this mini-program."""
+    def __init__(
+        self,
+        users: Users,
+        wallets: Wallets,
+        erased: Container[str],
+        appid: str,
+        metrics: GatewayMetrics,
+        *,
+        trusted: bool,
+    ) -> None:
+        """Believe the headers if they are trusted, and then only those of this mini-program.
+
+        Who is among `erased` and comes again is a new user.
+        """
+        self._erased = erased
         self._users = users
         self._wallets = wallets
         self._appid = appid
@@ -64,7 +78,7 @@ class CloudRun:
             self._metrics.cloud_run_ignored.inc()
             return None
         user_id = self._known.get(openid)
-        if user_id is None:
+        if user_id is None or user_id in self._erased:
             user_id = await self._users.user_of_openid(openid)
             await self._wallets.open(user_id)
             self._known[openid] = user_id

@@ -12,7 +12,9 @@ from services.gateway.admission.gate import Admitted, Gate
 from services.gateway.edge.body import fit, parse, read
 from services.gateway.edge.operations import Operation
 from services.gateway.edge.responses import json_response
+from services.gateway.edge.schemas import Deleted
 from services.gateway.identity.domain import Scope
+from services.gateway.identity.erasure import Erasure
 from services.gateway.identity.principals import Principals
 from services.gateway.identity.routes import UserId
 from services.gateway.policy.view import View, Views
@@ -76,6 +78,7 @@ class MeRoutes:
         minors: Minors,
         principals: Principals,
         billing: BillingClient,
+        erasure: Erasure,
         *,
         body_bytes_max: int,
     ) -> None:
@@ -85,24 +88,45 @@ class MeRoutes:
         self._minors = minors
         self._principals = principals
         self._billing = billing
+        self._erasure = erasure
         self._body_bytes_max = body_bytes_max
 
     def operations(self) -> Sequence[Operation]:
         """What is offered here."""
-        offered = partial(Operation, path="/v1/me", endpoint=self.me, tag="identity", answer=Me)
+        offered = partial(Operation, path="/v1/me", endpoint=self.me, tag="identity")
         return (
-            offered(method="GET", summary="Who am I, what have I, and what may this client", scope=Scope.WALLET),
+            offered(
+                method="GET",
+                summary="Who am I, what have I, and what may this client",
+                scope=Scope.WALLET,
+                answer=Me,
+            ),
+            offered(
+                method="DELETE",
+                summary="Delete my data and end every session and key of mine",
+                scope=Scope.ACCOUNT,
+                answer=Deleted,
+                description="Conversations, messages, ratings, streams and the identity are erased for good, at once. "
+                "The ledger keeps what was paid, under an id that names nobody any more; credit that is left is lost. "
+                "Whoever logs in again is a new user.",
+            ),
             offered(
                 method="PATCH",
                 summary="Switch minors' mode on or off",
                 scope=Scope.ACCOUNT,
+                answer=Me,
                 body=MeBody,
                 description="In minors' mode chats are open by day only, and nothing can be bought.",
             ),
         )
 
     async def me(self, request: Request) -> Response:
-        """The user, their wallet and the policy; PATCH changes minors' mode first."""
+        """The user, their wallet and the policy; PATCH changes minors' mode first, DELETE erases the user."""
+        if request.method == "DELETE":
+            user_id = (await self._gate.enter(request.scope, Scope.ACCOUNT)).user_id
+            await self._erasure.erase(user_id)
+            self._principals.forget(user_id)
+            return json_response(Deleted(user_id, "user"))
         if request.method != "PATCH":
             return await self._shown(request, await self._gate.enter(request.scope, Scope.WALLET))
         admitted = await self._gate.enter(request.scope, Scope.ACCOUNT)

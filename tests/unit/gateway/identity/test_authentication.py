@@ -44,7 +44,7 @@ class Clock:
 async def test_a_revoked_key_dies_within_seconds() -> None:
     key, clock = new_api_key(), Clock()
     keys = Keys({digest(key): "usr_1"})
-    authenticator = Authenticator(keys, NoSessions(), NoPlatform(), clock=clock)
+    authenticator = Authenticator(keys, NoSessions(), NoPlatform(), (), clock=clock)
     for _ in range(3):
         assert (await authenticator.caller(f"Bearer {key}")).user_id == "usr_1"
     assert keys.asked == 1
@@ -59,7 +59,7 @@ async def test_a_revoked_key_dies_within_seconds() -> None:
 async def test_made_up_keys_are_asked_for_each_time_and_push_nothing_out() -> None:
     key = new_api_key()
     keys = Keys({digest(key): "usr_1"})
-    authenticator = Authenticator(keys, NoSessions(), NoPlatform())
+    authenticator = Authenticator(keys, NoSessions(), NoPlatform(), ())
     await authenticator.caller(f"Bearer {key}")
     for _ in range(3):
         with pytest.raises(InvalidApiKeyError):
@@ -73,26 +73,26 @@ async def test_the_number_of_remembered_keys_is_bounded(monkeypatch: pytest.Monk
     monkeypatch.setattr(authentication, "_KEYS_MAX", 2)
     three = [new_api_key() for _ in range(3)]
     keys = Keys({digest(key): key for key in three})
-    authenticator = Authenticator(keys, NoSessions(), NoPlatform())
+    authenticator = Authenticator(keys, NoSessions(), NoPlatform(), ())
     for key in (*three, three[2], three[0]):
         await authenticator.caller(f"Bearer {key}")
     assert keys.asked == 4
 
 
 async def test_sessions_and_spellings_of_the_scheme() -> None:
-    authenticator = Authenticator(Keys(), NoSessions(), NoPlatform())
+    authenticator = Authenticator(Keys(), NoSessions(), NoPlatform(), ())
     assert await authenticator.caller("bearer  session ") == Caller("usr_session", ALL_SCOPES)
 
 
 @pytest.mark.parametrize("header", [None, "", "session", "Basic session", "Bearer", "Bearer other", "Bearer sk-qq-x"])
 async def test_all_else_is_refused_with_one_sentence(header: str | None) -> None:
     with pytest.raises(InvalidApiKeyError) as caught:
-        await Authenticator(Keys(), NoSessions(), NoPlatform()).caller(header)
+        await Authenticator(Keys(), NoSessions(), NoPlatform(), ()).caller(header)
     assert caught.value.message == InvalidApiKeyError().message
 
 
 async def test_the_platform_is_asked_only_without_a_token() -> None:
-    authenticator = Authenticator(Keys(), NoSessions(), NoPlatform())
+    authenticator = Authenticator(Keys(), NoSessions(), NoPlatform(), ())
     assert (await authenticator.caller_of(Headers({"x-wx-openid": "o"}))).user_id == "usr_platform"
     both = Headers({"x-wx-openid": "o", "authorization": "Bearer session"})
     assert (await authenticator.caller_of(both)).user_id == "usr_session"
@@ -100,3 +100,14 @@ async def test_the_platform_is_asked_only_without_a_token() -> None:
         await authenticator.caller_of(Headers({"x-wx-openid": "o", "authorization": "Bearer wrong"}))
     with pytest.raises(InvalidApiKeyError):
         await authenticator.caller_of(Headers({}))
+
+
+async def test_who_was_erased_is_nobody_by_session_and_by_a_key_that_was_just_seen() -> None:
+    key, erased = new_api_key(), set[str]()
+    authenticator = Authenticator(Keys({digest(key): "usr_1"}), NoSessions(), NoPlatform(), erased)
+    for header in (f"Bearer {key}", "Bearer session"):
+        assert (await authenticator.caller(header)).user_id
+    erased.update({"usr_1", "usr_session"})
+    for header in (f"Bearer {key}", "Bearer session"):
+        with pytest.raises(InvalidApiKeyError):
+            await authenticator.caller(header)

@@ -100,6 +100,11 @@ class ChatServiceStub:
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.FromString,
                 _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/queqiao.chat.v1.ChatService/EraseUser',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer:
@@ -244,6 +249,15 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseUser(self, request, context):
+        """Erases everything that is kept of a user, for good: conversations, messages, ratings, summaries, hot windows and the
+        logs of turns. Turns that run are stopped, and charged for what they produced; nothing of a turn that ends later is
+        remembered. It is idempotent. What moderation and billing keep is not touched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -306,6 +320,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.RateMessage,
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -638,6 +657,33 @@ class ChatService:
             '/queqiao.chat.v1.ChatService/RateMessage',
             queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageRequest.SerializeToString,
             queqiao_dot_chat_dot_v1_dot_chat__pb2.RateMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/queqiao.chat.v1.ChatService/EraseUser',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.EraseUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

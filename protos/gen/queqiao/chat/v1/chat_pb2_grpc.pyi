@@ -123,6 +123,11 @@ class ChatServiceStub:
 
     Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
     """
+    EraseUser: _grpc.UnaryUnaryMultiCallable[_chat_pb2.EraseUserRequest, _chat_pb2.EraseUserResponse]
+    """Erases everything that is kept of a user, for good: conversations, messages, ratings, summaries, hot windows and the
+    logs of turns. Turns that run are stopped, and charged for what they produced; nothing of a turn that ends later is
+    remembered. It is idempotent. What moderation and billing keep is not touched.
+    """
 
 @_typing.type_check_only
 class ChatServiceAsyncStub(ChatServiceStub):
@@ -218,6 +223,11 @@ class ChatServiceAsyncStub(ChatServiceStub):
     """Says what a user thinks of an answer, or takes that back. It is idempotent.
 
     Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
+    """
+    EraseUser: _aio.UnaryUnaryMultiCallable[_chat_pb2.EraseUserRequest, _chat_pb2.EraseUserResponse]  # type: ignore[assignment]
+    """Erases everything that is kept of a user, for good: conversations, messages, ratings, summaries, hot windows and the
+    logs of turns. Turns that run are stopped, and charged for what they produced; nothing of a turn that ends later is
+    remembered. It is idempotent. What moderation and billing keep is not touched.
     """
 
 class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -383,6 +393,17 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what a user thinks of an answer, or takes that back. It is idempotent.
 
         Errors: NOT_FOUND with MESSAGE_NOT_FOUND when this user has no conversation with an answer of that number.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseUser(
+        self,
+        request: _chat_pb2.EraseUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.EraseUserResponse, _abc.Awaitable[_chat_pb2.EraseUserResponse]]:
+        """Erases everything that is kept of a user, for good: conversations, messages, ratings, summaries, hot windows and the
+        logs of turns. Turns that run are stopped, and charged for what they produced; nothing of a turn that ends later is
+        remembered. It is idempotent. What moderation and billing keep is not touched.
         """
 
 def add_ChatServiceServicer_to_server(servicer: ChatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
