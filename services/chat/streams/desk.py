@@ -90,10 +90,12 @@ class TurnDesk:
         live.stop()
         return running
 
-    def stop_here(self, key: TurnKey) -> None:
-        """Stop a turn of this process, as another replica was asked to."""
-        if (live := self._live.get(key)) is not None:
-            live.stop()
+    def stop_here(self, key: TurnKey) -> bool:
+        """Stop a turn of this process, as another replica was asked to; whether it runs here."""
+        if (live := self._live.get(key)) is None:
+            return False
+        live.stop()
+        return True
 
     async def erase(self, user_id: str) -> None:
         """Stop the turns of a user, wherever they run, and forget what they said.

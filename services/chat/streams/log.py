@@ -11,6 +11,7 @@ and nothing else is lost, for the ledger alone says what was paid.
 """
 
 import asyncio
+import secrets
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -113,7 +114,8 @@ class RedisTurnLog:
         writer = entries[0][1][b"writer"].decode()
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.rpush(stops(writer), member(key))
+                # Each word is another: who heeded the last one has not heeded this.
+                pipe.rpush(stops(writer), f"{member(key)}/{secrets.token_hex(4)}")
                 pipe.expire(stops(writer), self._ttl_s)
                 await pipe.execute()
         except (RedisError, OSError):
@@ -206,7 +208,7 @@ def turns(replica: str) -> str:
 
 
 def stops(replica: str) -> str:
-    """Where the names of the turns are that a replica is asked to stop."""
+    """Where the words are by which a replica is asked to stop turns: the name of a turn, and what tells words apart."""
     return f"chat:stops:{replica}"
 
 
@@ -216,8 +218,8 @@ def member(key: TurnKey) -> str:
 
 
 def named(member: bytes) -> TurnKey:
-    """The turn of that name."""
-    user_id, _, request_id = member.decode().partition("/")
+    """The turn of that name, or that such a word is about."""
+    user_id, request_id, *_ = member.decode().split("/")
     return TurnKey(user_id, request_id)
 
 

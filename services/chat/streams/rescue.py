@@ -23,6 +23,9 @@ from services.runtime.errors import Code, ServiceError
 _BEAT_S = 0.5
 _REPLICAS = "chat:replicas"
 
+# A turn that has not begun so long after somebody asked to stop it is over.
+_EARLY_S = 5.0
+
 _LOST = Failed(
     TurnLostError.code,
     TurnLostError.reason,
@@ -55,11 +58,11 @@ class Rescue:
         close: CloseLost,
         *,
         replica: str,
-        stop: Callable[[TurnKey], None],
+        stop: Callable[[TurnKey], bool],
         dead_after_s: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process."""
+        """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process, if it runs here."""
         self._redis = redis
         self._log = turn_log
         self._close = close
@@ -68,6 +71,9 @@ class Rescue:
         self._dead_after_s = dead_after_s
         self._clock = clock
         self._beaten_s = self._steady_since_s = clock()
+        # Words to stop turns: those that were heeded, which Redis is told at the next beat; and when the others came.
+        self._heeded: list[bytes] = []
+        self._unheeded: dict[bytes, float] = {}
         self._script = Path(__file__).with_name("beat.lua").read_text(encoding="utf-8")
 
     async def run(self) -> None:
@@ -95,17 +101,24 @@ class Rescue:
         Nobody is, for all we know, until we have beaten for as long as they would have been silent: when Redis was
         away, no replica could say that it lives.
         """
-        reply = self._redis.eval(
-            self._script, 2, _REPLICAS, stops(self._replica), self._replica, str(self._dead_after_s)
+        keys = (_REPLICAS, stops(self._replica))
+        dead, words = await cast(
+            "Awaitable[tuple[list[bytes], list[bytes]]]",
+            self._redis.eval(self._script, 2, *keys, self._replica, str(self._dead_after_s), *self._heeded),
         )
-        dead, stopped = await reply
         now_s = self._clock()
         if now_s - self._beaten_s > max(self._dead_after_s / 2, 2 * _BEAT_S):
             self._steady_since_s = now_s
         self._beaten_s = now_s
-        for member in stopped:
-            self._stop(named(member))
+        self._heed(words, now_s)
         return [replica.decode() for replica in dead] if now_s - self._steady_since_s > self._dead_after_s else []
+
+    def _heed(self, words: list[bytes], now_s: float) -> None:
+        """Stop what is to be stopped. A turn that does not run here may be about to: its word is heard again."""
+        self._unheeded = {word: self._unheeded.get(word, now_s) for word in words}
+        self._heeded = [
+            word for word, since_s in self._unheeded.items() if self._stop(named(word)) or now_s - since_s > _EARLY_S
+        ]
 
     async def leave(self) -> None:
         """Say that this replica ends with nothing left behind."""

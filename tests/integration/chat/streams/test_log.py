@@ -8,16 +8,18 @@ import pytest
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from sandbox.ports import free_ports
 from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, Piece, Started, Usage
 from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey
-from services.chat.streams.log import RedisTurnLog, stream, turns
+from services.chat.streams.log import RedisTurnLog, stops, stream, turns
 from services.chat.streams.rescue import Rescue
 from services.runtime.errors import UnavailableError
 from services.runtime.process import running
 from services.runtime.redis import redis_client
+from tests.cut_line import CutLine, cut_line
 
 KEY = TurnKey("u", "r")
 STARTED = Started("", "m", ledger_id="r", input_tokens=7)
@@ -144,6 +146,11 @@ async def test_while_redis_is_away_turns_are_ours_unkept_and_nobody_waits_long()
     await away.aclose()
 
 
+def cut_client(line: CutLine) -> redis.asyncio.Redis:
+    """A client that tries nothing twice, so that what is lost is lost."""
+    return redis.asyncio.from_url(line.url, protocol=3, retry=Retry(NoBackoff(), 0))
+
+
 class Books:
     """Closes lost turns, on paper."""
 
@@ -160,8 +167,11 @@ class Books:
 
 
 def rescue(client: redis.asyncio.Redis, replica: str, books: Books, stopped: list[TurnKey]) -> Rescue:
-    log = log_of(client, replica)
-    return Rescue(client, log, books.close, replica=replica, stop=stopped.append, dead_after_s=1)
+    def stop(key: TurnKey) -> bool:
+        stopped.append(key)
+        return True
+
+    return Rescue(client, log_of(client, replica), books.close, replica=replica, stop=stop, dead_after_s=1)
 
 
 async def buried(living: Rescue) -> None:
@@ -211,7 +221,7 @@ async def test_after_redis_was_away_nobody_counts_as_dead_before_they_could_say_
         log_of(client, "b"),
         Books().close,
         replica="b",
-        stop=lambda key: None,
+        stop=lambda key: True,
         dead_after_s=1,
         clock=lambda: now_s,
     )
@@ -263,11 +273,66 @@ async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyn
     await here.claim(KEY, "f")
     stopped: list[TurnKey] = []
     assert await there.ask_to_stop(KEY)
-    await rescue(client, "a", Books(), stopped).beat()
+    living = rescue(client, "a", Books(), stopped)
+    for _ in range(3):
+        await living.beat()
     assert stopped == [KEY]
     write(here, STARTED, DONE)
     await here.flush()
     assert not await there.ask_to_stop(KEY)
+
+
+async def test_no_stop_is_lost_with_the_answer_that_brought_it(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    await log_of(client).claim(KEY, "f")
+    stopped: list[TurnKey] = []
+    async with cut_line(redis_database_url) as line, cut_client(line) as cut:
+        living = rescue(cut, "a", Books(), stopped)
+        await living.beat()
+        assert await log_of(client, "b").ask_to_stop(KEY)
+        line.lose_answer(b"EVAL")
+        with pytest.raises((RedisError, OSError)):
+            await living.beat()
+        assert (line.lost, stopped) == (1, [])
+        await living.beat()
+        assert stopped == [KEY]
+        # That it was heeded is heard, and its answer lost: the next word about the same turn is another.
+        line.lose_answer(b"EVAL")
+        with pytest.raises((RedisError, OSError)):
+            await living.beat()
+        assert await client.llen(stops("a")) == 0
+        assert await log_of(client, "b").ask_to_stop(KEY)
+        await living.beat()
+        assert stopped == [KEY, KEY]
+        await living.beat()
+        assert await client.llen(stops("a")) == 0
+
+
+async def test_a_stop_that_comes_before_the_turn_has_begun_here_is_heard_again(client: redis.asyncio.Redis) -> None:
+    await log_of(client).claim(KEY, "f")
+    runs, now_s, heard = False, 0.0, 0
+
+    def stop(key: TurnKey) -> bool:
+        nonlocal heard
+        heard += 1
+        return runs
+
+    living = Rescue(client, log_of(client), Books().close, replica="a", stop=stop, dead_after_s=1, clock=lambda: now_s)
+    assert await log_of(client, "b").ask_to_stop(KEY)
+    await living.beat()
+    runs = True
+    for _ in range(3):
+        await living.beat()
+    assert heard == 2
+    # One about a turn that is over is not kept for ever.
+    runs, heard = False, 0
+    assert await log_of(client, "b").ask_to_stop(KEY)
+    await living.beat()
+    now_s = 5.1
+    for _ in range(3):
+        await living.beat()
+    assert (heard, await client.llen(stops("a"))) == (2, 0)
 
 
 async def test_a_replica_that_left_properly_is_nobodys_business(client: redis.asyncio.Redis) -> None:
