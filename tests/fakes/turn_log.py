@@ -17,10 +17,12 @@ class DictLog:
     entries: dict[TurnKey, list[Entry]] = field(default_factory=dict)
     followers: set[TurnKey] = field(default_factory=set)
     stops: list[TurnKey] = field(default_factory=list)
+    disowned: list[TurnKey] = field(default_factory=list)
     away: bool = False
+    claim_s: float = 0
 
     async def claim(self, key: TurnKey, fingerprint: str) -> Claim:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.claim_s)
         if self.away:
             return Claim(mine=True, kept=False)
         entries = self.entries.get(key, [])
@@ -28,6 +30,9 @@ class DictLog:
             return Claim(mine=False, fingerprint=self.fingerprints[key])
         self.fingerprints[key], self.entries[key] = fingerprint, []
         return Claim(mine=True, attempt=self.attempts.get(key, 0))
+
+    def disown(self, key: TurnKey) -> None:
+        self.disowned.append(key)
 
     def append(self, key: TurnKey, entry: Entry) -> None:
         if key not in self.entries:

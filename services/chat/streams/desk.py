@@ -32,6 +32,7 @@ class TurnDesk:
         self._grace_s = grace_s
         self._timeout_s = timeout_s
         self._live: dict[TurnKey, LiveTurn] = {}
+        self._beginning: set[asyncio.Task[tuple[LiveTurn | None, bool]]] = set()
 
     async def open(
         self, question: Question, fingerprint: str, *, stop_on_leave: bool = False
@@ -50,13 +51,16 @@ class TurnDesk:
         key = TurnKey(question.user_id, question.request_id)
         live, replayed = self._live.get(key), True
         if live is None:
-            claim = await self._log.claim(key, fingerprint)
-            # Another call may have begun it while we asked.
-            live = self._live.get(key)
-            if live is None and claim.mine:
-                live, replayed = self._begin(key, question, fingerprint, claim.attempt, kept=claim.kept), False
-            elif live is None and claim.fingerprint != fingerprint:
-                raise _conflict()
+            # A claim is not to be called back: whoever leaves before it is answered leaves a turn like any other.
+            beginning = asyncio.create_task(self._claimed(key, question, fingerprint))
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+            try:
+                live, begun = await asyncio.shield(beginning)
+            except asyncio.CancelledError:
+                beginning.add_done_callback(partial(_left, stop=stop_on_leave))
+                raise
+            replayed = not begun
         if live is not None and live.fingerprint != fingerprint:
             raise _conflict()
         entries = self._elsewhere(key, 0) if live is None else live.follow(0, stop_on_leave=stop_on_leave)
@@ -114,10 +118,30 @@ class TurnDesk:
 
     async def drain(self) -> None:
         """Stop whatever still runs, and wait for it; every turn ends, charged and marked."""
+        await asyncio.gather(*self._beginning, return_exceptions=True)
         turns = tuple(self._live.values())
         for live in turns:
             live.stop()
         await asyncio.gather(*(live.wait() for live in turns))
+
+    async def _claimed(self, key: TurnKey, question: Question, fingerprint: str) -> tuple[LiveTurn | None, bool]:
+        """The turn if it runs here, and whether this began it.
+
+        Raises:
+            RequestConflictError: The request_id was used for another input, elsewhere.
+        """
+        claim = await self._log.claim(key, fingerprint)
+        # Another call may have begun it while we asked.
+        if (live := self._live.get(key)) is not None:
+            if claim.mine:
+                # That call's own claim did not arrive, so nobody writes this log.
+                self._log.disown(key)
+            return live, False
+        if claim.mine:
+            return self._begin(key, question, fingerprint, claim.attempt, kept=claim.kept), True
+        if claim.fingerprint != fingerprint:
+            raise _conflict()
+        return None, False
 
     async def _elsewhere(self, key: TurnKey, after: int) -> AsyncGenerator[Entry]:
         """The events of a turn that runs at another replica, or is over."""
@@ -148,6 +172,15 @@ class TurnDesk:
                 del self._live[key]
 
         return keep
+
+
+def _left(beginning: "asyncio.Task[tuple[LiveTurn | None, bool]]", *, stop: bool) -> None:
+    """Whoever wanted a turn to begin has left."""
+    if beginning.cancelled() or beginning.exception() is not None:
+        return
+    live, begun = beginning.result()
+    if live is not None and begun:
+        live.leave(stop=stop)
 
 
 def _conflict() -> RequestConflictError:

@@ -58,6 +58,10 @@ class TurnLog(Protocol):
         """
         ...
 
+    def disown(self, key: TurnKey) -> None:
+        """Write nothing of a turn that was claimed: its log is ended in its stead, later."""
+        ...
+
     def append(self, key: TurnKey, entry: Entry) -> None:
         """Keep an event, soon."""
         ...

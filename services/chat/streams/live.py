@@ -94,11 +94,16 @@ class LiveTurn:
                     await news.wait()
         finally:
             self._listeners -= 1
-            if not self._listeners and not self.ended:
-                if stop_on_leave:
-                    self.stop()
-                else:
-                    self._leaving = asyncio.create_task(self._left())
+            self.leave(stop=stop_on_leave)
+
+    def leave(self, *, stop: bool) -> None:
+        """Somebody has left, or never came: while nobody listens the turn stops, at once or after its grace."""
+        if self._listeners or self.ended:
+            return
+        if stop:
+            self.stop()
+        elif self._leaving is None:
+            self._leaving = asyncio.create_task(self._left())
 
     async def _left(self) -> None:
         await asyncio.sleep(self._grace_s)

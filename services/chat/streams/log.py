@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from services.chat.domain import Event, Failed, Started
 from services.chat.errors import TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey, decode, encode
+from services.chat.streams.names import follows, member, stops, stream, turns
 from services.runtime.errors import UnavailableError
 
 # How often what happened is written down, and how often whoever follows from elsewhere looks.
@@ -34,8 +35,11 @@ _LOOK_S = 0.1
 # How long a follower counts as one after its last look.
 _FOLLOWED_MS = 3_000
 
-# What could not be written is tried again so many times before it is given up.
-_ATTEMPTS = 20
+# What could not be written is tried again, more and more slowly, for as long as the log could still be there.
+_RETRY_S_MAX = 1.0
+
+# A process that ends tries for so long; then others end what it could not.
+_LAST_TRY_S = 2.0
 
 # Parts of an entry's id behind the position: what ends a turn is behind everything. Turns that started often enough to
 # reach that are not kept.
@@ -57,6 +61,8 @@ class RedisTurnLog:
         self._replica = replica
         self._ttl_s = ttl_s
         self._claim, self._append, self._fence = _script("claim.lua"), _script("append.lua"), _script("fence.lua")
+        # The turns whose end is still to be written.
+        self._writing: set[TurnKey] = set()
         self._waiting: dict[TurnKey, list[Entry]] = defaultdict(list)
         self._flushing: asyncio.Task[None] | None = None
 
@@ -69,7 +75,23 @@ class RedisTurnLog:
         except (RedisError, OSError) as error:
             log.warning("turn cannot be resumed: redis does not answer", error=type(error).__name__)
             return Claim(mine=True, kept=False)
-        return Claim(mine=True, attempt=known) if mine else Claim(mine=False, fingerprint=known.decode())
+        if not mine:
+            return Claim(mine=False, fingerprint=known.decode())
+        self._writing.add(key)
+        return Claim(mine=True, attempt=known)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether every turn that was claimed here has its end."""
+        return not self._writing
+
+    def writes(self, key: TurnKey) -> bool:
+        """Whether a turn was claimed here and its end is still to come."""
+        return key in self._writing
+
+    def disown(self, key: TurnKey) -> None:
+        """Write nothing of a turn that was claimed: its log is ended in its stead, later."""
+        self._writing.discard(key)
 
     def append(self, key: TurnKey, entry: Entry) -> None:
         """Write an event down at the next flush."""
@@ -78,8 +100,11 @@ class RedisTurnLog:
             self._flushing = asyncio.create_task(self._flush_soon())
 
     async def flush(self) -> None:
-        """Write everything down, or give it up."""
-        while self._flushing is not None:
+        """Write everything down; what cannot be written within seconds is left to others."""
+        if self._flushing is not None:
+            await asyncio.wait({self._flushing}, timeout=_LAST_TRY_S)
+        if self._flushing is not None:
+            self._flushing.cancel()
             await asyncio.wait({self._flushing})
 
     async def follow(self, key: TurnKey) -> AsyncGenerator[list[Entry]]:
@@ -100,7 +125,7 @@ class RedisTurnLog:
     async def is_followed(self, key: TurnKey) -> bool:
         """Whether somebody has looked lately; nobody has, for all we know, while Redis is away."""
         try:
-            return bool(await self._redis.exists(_follows(key)))
+            return bool(await self._redis.exists(follows(key)))
         except (RedisError, OSError):
             return False
 
@@ -134,7 +159,7 @@ class RedisTurnLog:
     async def forget(self, key: TurnKey) -> None:
         """Delete the stream: what its writer still has to say finds nothing to be appended to."""
         try:
-            await self._redis.delete(stream(key), _follows(key))
+            await self._redis.delete(stream(key), follows(key))
         except (RedisError, OSError):
             raise _away() from None
 
@@ -151,24 +176,35 @@ class RedisTurnLog:
         return _entries(await self._read(key, "-"))
 
     async def _flush_soon(self) -> None:
-        """Flush until nothing waits; while Redis is away, what waits is tried again."""
-        attempts = 0
+        """Flush until nothing waits; while Redis is away, what waits is tried again, so that no log has a gap."""
+        pause_s, loop = _FLUSH_S, asyncio.get_running_loop()
+        written_s = loop.time()
         try:
             while self._waiting:
-                await asyncio.sleep(_FLUSH_S)
+                await asyncio.sleep(pause_s)
                 batch, self._waiting = self._waiting, defaultdict(list)
                 try:
                     await self._write(batch)
-                    attempts = 0
                 except (RedisError, OSError) as error:
-                    attempts += 1
-                    if attempts < _ATTEMPTS:
-                        for key, entries in batch.items():
-                            self._waiting[key] = entries + self._waiting[key]
+                    if loop.time() - written_s < self._ttl_s:
+                        self._put_back(batch)
                     else:
+                        # By now Redis has let these logs go, if it has them at all.
+                        self._writing -= batch.keys()
                         log.warning("turns not kept: redis does not answer", error=type(error).__name__)
+                    pause_s = min(2 * pause_s, _RETRY_S_MAX)
+                except asyncio.CancelledError:
+                    self._put_back(batch)
+                    raise
+                else:
+                    self._writing -= {key for key, entries in batch.items() if entries[-1].is_end}
+                    pause_s, written_s = _FLUSH_S, loop.time()
         finally:
             self._flushing = None
+
+    def _put_back(self, batch: dict[TurnKey, list[Entry]]) -> None:
+        for key, entries in batch.items():
+            self._waiting[key] = entries + self._waiting[key]
 
     async def _write(self, batch: dict[TurnKey, list[Entry]]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -181,7 +217,7 @@ class RedisTurnLog:
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.xrange(stream(key), after, "+")
-                pipe.set(_follows(key), b"1", px=_FOLLOWED_MS)
+                pipe.set(follows(key), b"1", px=_FOLLOWED_MS)
                 entries, _ = await pipe.execute()
         except (RedisError, OSError):
             raise _away() from None
@@ -195,36 +231,6 @@ class RedisTurnLog:
 
     async def _eval(self, script: str, keys: int, *arguments: str | bytes | int) -> Any:
         return await cast("Any", self._redis.eval(script, keys, *map(_argument, arguments)))
-
-
-def stream(key: TurnKey) -> str:
-    """Where a turn's events are."""
-    return f"chat:turn:{member(key)}"
-
-
-def turns(replica: str) -> str:
-    """Where the names of the turns are that a replica writes."""
-    return f"chat:turns:{replica}"
-
-
-def stops(replica: str) -> str:
-    """Where the words are by which a replica is asked to stop turns: the name of a turn, and what tells words apart."""
-    return f"chat:stops:{replica}"
-
-
-def member(key: TurnKey) -> str:
-    """A turn's name in these lists; neither part of it has a slash."""
-    return f"{key.user_id}/{key.request_id}"
-
-
-def named(member: bytes) -> TurnKey:
-    """The turn of that name, or that such a word is about."""
-    user_id, request_id, *_ = member.decode().split("/")
-    return TurnKey(user_id, request_id)
-
-
-def _follows(key: TurnKey) -> str:
-    return f"chat:follows:{member(key)}"
 
 
 def _argument(value: str | bytes | int) -> str | bytes:

@@ -1,7 +1,11 @@
-"""Turns whose replica died: any other replica ends their logs and closes their reservations.
+"""Logs of turns that nobody writes any more: each gets an end.
+
+Turns whose replica died: any other replica ends their logs and closes their reservations.
 
 Who dies cannot say so. Each replica says that it lives, and whoever has been silent for some seconds is dead; one that
 was only slow finds its turns ended, and the ledger keeps whichever bill came first.
+
+Turns that a replica claimed without knowing it, because Redis' answer was lost: it ends their logs itself.
 """
 
 import asyncio
@@ -17,7 +21,8 @@ from redis.exceptions import RedisError
 from services.chat.domain import Delta, Failed, Started
 from services.chat.errors import TurnLostError
 from services.chat.streams.domain import Entry, TurnKey
-from services.chat.streams.log import RedisTurnLog, named, stops, turns
+from services.chat.streams.log import RedisTurnLog
+from services.chat.streams.names import named, stops, turns
 from services.runtime.errors import Code, ServiceError
 
 _BEAT_S = 0.5
@@ -26,10 +31,21 @@ _REPLICAS = "chat:replicas"
 # A turn that has not begun so long after somebody asked to stop it is over.
 _EARLY_S = 5.0
 
+# How often a replica looks for logs that it is said to write and does not.
+_AUDIT_S = 5.0
+
 _LOST = Failed(
     TurnLostError.code,
     TurnLostError.reason,
     "The process that wrote this answer died; what had come of it was charged. Ask for the rest.",
+    retry_after_s=1,
+)
+
+# As that, of a turn that may be running here and is told to whoever listens here alone.
+_UNKEPT = Failed(
+    TurnLostError.code,
+    TurnLostError.reason,
+    "The events of this turn could not be kept. Ask again, with a new request_id.",
     retry_after_s=1,
 )
 
@@ -74,6 +90,8 @@ class Rescue:
         # Words to stop turns: those that were heeded, which Redis is told at the next beat; and when the others came.
         self._heeded: list[bytes] = []
         self._unheeded: dict[bytes, float] = {}
+        self._audited_s = clock()
+        self._orphans: set[bytes] = set()
         self._script = Path(__file__).with_name("beat.lua").read_text(encoding="utf-8")
 
     async def run(self) -> None:
@@ -83,7 +101,10 @@ class Rescue:
             while True:
                 try:
                     dead = await self.beat()
-                except (RedisError, OSError) as error:
+                    if self._clock() - self._audited_s > _AUDIT_S:
+                        self._audited_s = self._clock()
+                        await self.audit()
+                except (RedisError, OSError, ServiceError) as error:
                     log.warning("replica's heart does not beat", error=type(error).__name__)
                 else:
                     # Whoever buries must not seem dead meanwhile.
@@ -120,8 +141,26 @@ class Rescue:
             word for word, since_s in self._unheeded.items() if self._stop(named(word)) or now_s - since_s > _EARLY_S
         ]
 
+    async def audit(self) -> None:
+        """End the logs that this replica is said to write and, twice in a row, does not.
+
+        Raises:
+            RedisError, OSError, UnavailableError: Redis does not answer.
+        """
+        members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(self._replica)))
+        # One that was just claimed may not be known yet.
+        orphans = {member for member in members if not self._log.writes(named(member))}
+        for member in orphans & self._orphans:
+            await self._log.end(named(member), _UNKEPT)
+            await self._redis.srem(turns(self._replica), member)
+            log.warning("a log without a writer was ended")
+        self._orphans = orphans
+
     async def leave(self) -> None:
-        """Say that this replica ends with nothing left behind."""
+        """Say that this replica ends with nothing left behind; if something is, others shall find it dead."""
+        if not self._log.is_written:
+            log.warning("turns are left behind: redis does not answer")
+            return
         try:
             await self._redis.zrem(_REPLICAS, self._replica)
         except (RedisError, OSError) as error:

@@ -36,7 +36,8 @@ from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.chat.ports import Recollection, Remembering, Show
 from services.chat.streams.desk import TurnDesk
 from services.chat.streams.domain import TurnKey
-from services.chat.streams.log import RedisTurnLog, stops
+from services.chat.streams.log import RedisTurnLog
+from services.chat.streams.names import stops
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import postgres_pool
 from services.runtime.redis import redis_client

@@ -14,7 +14,8 @@ from sandbox.ports import free_ports
 from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, Piece, Started, Usage
 from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey
-from services.chat.streams.log import RedisTurnLog, stops, stream, turns
+from services.chat.streams.log import RedisTurnLog
+from services.chat.streams.names import stops, stream, turns
 from services.chat.streams.rescue import Rescue
 from services.runtime.errors import UnavailableError
 from services.runtime.process import running
@@ -280,6 +281,89 @@ async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyn
     write(here, STARTED, DONE)
     await here.flush()
     assert not await there.ask_to_stop(KEY)
+
+
+async def test_a_log_has_no_gap_and_an_end_however_long_redis_was_away_in_the_middle(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    async with cut_line(redis_database_url) as line, cut_client(line) as cut:
+        log = log_of(cut)
+        assert (await log.claim(KEY, "f")).kept
+        write(log, STARTED, delta("a"))
+        await log.flush()
+        line.cut()
+        # Longer than twenty attempts once took.
+        for position, letter in enumerate("bcdef", start=1):
+            write(log, delta(letter), begin=position)
+            await asyncio.sleep(0.6)
+        write(log, DONE, begin=6)
+        line.mend()
+        async with asyncio.timeout(5):
+            events = await followed(log_of(client, "b"))
+    assert (text(events), events[-1]) == ("abcdef", DONE)
+
+
+async def test_a_log_whose_claim_was_not_heard_is_ended_by_the_replica_that_made_it(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    kept = TurnKey("u", "kept")
+    async with cut_line(redis_database_url) as line, cut_client(line) as cut:
+        log = log_of(cut)
+        living = Rescue(cut, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
+        await log.claim(kept, "f")
+        line.lose_answer(b"EVAL")
+        assert await log.claim(KEY, "f") == Claim(mine=True, kept=False)
+        assert await client.exists(stream(KEY))
+        following = asyncio.create_task(followed(log_of(client, "b")))
+        await living.audit()
+        assert not following.done()
+        await living.audit()
+        async with asyncio.timeout(2):
+            (end,) = await following
+        assert isinstance(end, Failed)
+        assert (end.reason, end.next_attempt) == ("TURN_LOST", None)
+        # What this replica writes it goes on writing.
+        for _ in range(3):
+            await living.audit()
+        write(log, STARTED, DONE, key=kept)
+        assert await followed(log_of(client, "b"), kept) == [STARTED, DONE]
+        assert await client.smembers(turns("a")) == set()
+
+
+async def test_a_turn_that_is_forgotten_while_it_is_written_leaves_no_name_behind(client: redis.asyncio.Redis) -> None:
+    log = log_of(client)
+    living = Rescue(client, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
+    await log.claim(KEY, "f")
+    await log.forget(KEY)
+    write(log, STARTED, DONE)
+    await log.flush()
+    for _ in range(2):
+        await living.audit()
+    assert (await client.exists(stream(KEY)), await client.smembers(turns("a"))) == (0, set())
+
+
+async def test_what_a_replica_could_not_write_before_it_ended_is_ended_by_others(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    books = Books()
+    async with cut_line(redis_database_url) as line, cut_client(line) as cut:
+        log = log_of(cut, "a")
+        leaving = Rescue(cut, log, books.close, replica="a", stop=lambda key: True, dead_after_s=1)
+        await leaving.beat()
+        await log.claim(KEY, "f")
+        write(log, STARTED, delta("kept"))
+        await asyncio.sleep(0.25)
+        line.cut()
+        write(log, delta(" lost"), DONE, begin=4)
+        async with asyncio.timeout(4):
+            await log.flush()
+        assert not log.is_written
+        # The line is there again for its last word; it does not say that nothing is left.
+        line.mend()
+        await leaving.leave()
+    await buried(rescue(client, "b", books, []))
+    assert books.closed == [("u", "r", "kept")]
+    assert (await followed(log_of(client)))[-1] != DONE
 
 
 async def test_no_stop_is_lost_with_the_answer_that_brought_it(

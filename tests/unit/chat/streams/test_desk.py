@@ -167,6 +167,56 @@ async def test_whoever_said_so_stops_the_turn_by_leaving() -> None:
     assert log.entries[KEY][-1].event == STOPPED
 
 
+@pytest.mark.parametrize(("stop", "expected"), [(False, "abcdef"), (True, "")])
+async def test_whoever_leaves_while_the_turn_is_claimed_leaves_a_turn_like_any_other(stop: bool, expected: str) -> None:
+    script, log = Script(), DictLog(claim_s=0.02)
+    here = desk(script, log, grace_s=5)
+    asking = asyncio.create_task(leave_after(here, 3, stop=stop))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    async with asyncio.timeout(2):
+        while not log.entries.get(KEY) or not log.entries[KEY][-1].is_end:  # the log is no event
+            await asyncio.sleep(0.01)
+    assert text(log.entries[KEY]) == expected
+    assert log.entries[KEY][-1].event == (STOPPED if stop else DONE)
+    again, replayed = await opened(here)
+    assert (text(again), replayed, len(script.asked)) == (expected, True, 1)
+
+
+async def test_a_turn_that_nobody_waited_for_stops_after_its_grace() -> None:
+    log = DictLog(claim_s=0.02)
+    here = desk(Script(pause_s=0.05), log, grace_s=0.03)
+    asking = asyncio.create_task(leave_after(here, 3))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+    await asyncio.sleep(0.2)
+    assert log.entries[KEY][-1].event == STOPPED
+
+
+async def test_a_drain_waits_for_turns_that_are_being_claimed() -> None:
+    log = DictLog(claim_s=0.05)
+    here = desk(Script(pause_s=0.02), log)
+    asking = asyncio.create_task(opened(here))
+    await asyncio.sleep(0.01)
+    await here.drain()
+    assert log.entries[KEY][-1].is_end
+    await asking
+
+
+async def test_a_log_that_is_claimed_for_a_turn_that_runs_unkept_is_left_to_be_ended() -> None:
+    log = DictLog(away=True, claim_s=0.01)
+    here = desk(Script(pause_s=0.02), log)
+    first = asyncio.create_task(opened(here))
+    await asyncio.sleep(0.003)
+    log.claim_s = 0.04
+    second = asyncio.create_task(opened(here))
+    await asyncio.sleep(0.02)
+    log.away = False
+    assert [text(entries) for entries, _ in await asyncio.gather(first, second)] == ["abcdef"] * 2
+    assert (log.disowned, log.entries[KEY]) == ([KEY], [])
+
+
 async def test_stopping_a_turn_ends_the_stream_of_whoever_listens_and_a_second_time_does_nothing() -> None:
     here = desk(Script(pause_s=0.02), DictLog())
     listening = asyncio.create_task(opened(here))
