@@ -69,9 +69,8 @@ class RedisTurnLog:
     async def claim(self, key: TurnKey, fingerprint: str) -> Claim:
         """Begin a turn, or learn that it was begun."""
         try:
-            mine, known = await self._eval(
-                self._claim, 2, stream(key), turns(self._replica), fingerprint, self._replica, self._ttl_s, member(key)
-            )
+            arguments = (fingerprint, self._replica, self._ttl_s, member(key), secrets.token_hex(8))
+            mine, known = await self._eval(self._claim, 2, stream(key), turns(self._replica), *arguments)
         except (RedisError, OSError) as error:
             log.warning("turn cannot be resumed: redis does not answer", error=type(error).__name__)
             return Claim(mine=True, kept=False)

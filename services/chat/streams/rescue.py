@@ -76,9 +76,13 @@ class Rescue:
         replica: str,
         stop: Callable[[TurnKey], bool],
         dead_after_s: int,
+        audit_s: float = _AUDIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process, if it runs here."""
+        """Count whoever was silent for `dead_after_s` as dead; `stop` stops a turn of this process, if it runs here.
+
+        Look each `audit_s` for logs that this replica is said to write and does not.
+        """
         self._redis = redis
         self._log = turn_log
         self._close = close
@@ -90,6 +94,7 @@ class Rescue:
         # Words to stop turns: those that were heeded, which Redis is told at the next beat; and when the others came.
         self._heeded: list[bytes] = []
         self._unheeded: dict[bytes, float] = {}
+        self._audit_s = audit_s
         self._audited_s = clock()
         self._orphans: set[bytes] = set()
         self._script = Path(__file__).with_name("beat.lua").read_text(encoding="utf-8")
@@ -101,7 +106,7 @@ class Rescue:
             while True:
                 try:
                     dead = await self.beat()
-                    if self._clock() - self._audited_s > _AUDIT_S:
+                    if self._clock() - self._audited_s > self._audit_s:
                         self._audited_s = self._clock()
                         await self.audit()
                 except (RedisError, OSError, ServiceError) as error:

@@ -330,6 +330,21 @@ async def test_a_log_whose_claim_was_not_heard_is_ended_by_the_replica_that_made
         assert await client.smembers(turns("a")) == set()
 
 
+async def test_a_claim_that_the_client_sends_twice_is_one_claim(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    async with cut_line(redis_database_url) as line, redis_client(line.url) as cut:
+        log = log_of(cut)
+        line.lose_answer(b"EVAL")
+        assert await log.claim(KEY, "f") == Claim(mine=True)
+        assert line.lost == 1
+        write(log, FREE)
+        await log.flush()
+        line.lose_answer(b"EVAL")
+        assert await log.claim(KEY, "f") == Claim(mine=True, attempt=3)
+        assert not (await log.claim(KEY, "f")).mine
+
+
 async def test_a_turn_that_is_forgotten_while_it_is_written_leaves_no_name_behind(client: redis.asyncio.Redis) -> None:
     log = log_of(client)
     living = Rescue(client, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
