@@ -23,6 +23,7 @@ from services.chat.conversations.memory import StoredMemory
 from services.chat.conversations.ratings import Ratings
 from services.chat.conversations.summaries import NoSummaries, Summaries
 from services.chat.erasure import Erasure
+from services.chat.lasting_wallet import LastingWallet
 from services.chat.metrics import TurnMetrics, WatchedTurns
 from services.chat.pacing import Background, Pace
 from services.chat.quarantine import UsageQuarantine
@@ -72,7 +73,9 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         catalogue = Catalogue(known, upstream)
         metrics = TurnMetrics(runtime.registry)
         tokenizer = _tokenizer(known, settings)
-        wallet = WalletClient(outside.billing, turn_s_max=settings.turn_timeout_s)
+        ledger = WalletClient(outside.billing, turn_s_max=settings.turn_timeout_s)
+        wallet = LastingWallet(ledger, expiry_s=ledger.reserved_s)
+        await stack.enter_async_context(running(wallet.keep_going()))
         moderation = ModerationClient(outside.moderation)
         hot = HotWindows(
             outside.redis, ttl_s=settings.hot_conversation_ttl_s, tokens_max=settings.hot_conversation_tokens_max

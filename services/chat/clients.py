@@ -140,6 +140,11 @@ class WalletClient:
         self._closing_patience_s = closing_patience_s
         self._ttl_s = int(turn_s_max) + 60
 
+    @property
+    def reserved_s(self) -> float:
+        """How long a reservation holds."""
+        return self._ttl_s
+
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         """Set aside the worst case."""
         request = billing_pb2.ReserveRequest(
@@ -171,7 +176,7 @@ class WalletClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def release(self, user_id: str, ledger_id: str) -> None:
-        """Give the reservation back; one that is left behind expires by itself."""
+        """Give the reservation back, in one try; one that is left behind expires by itself."""
         request = billing_pb2.ReleaseRequest(request_id=ledger_id, user_id=user_id)
         await self._write(billing_pb2.LedgerWrite(release=request), patience_s=self._closing_patience_s)
 

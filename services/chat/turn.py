@@ -271,6 +271,6 @@ class Turns:
 
     async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
         await asyncio.gather(reserving, return_exceptions=True)
-        # Often there is nothing to give back; what cannot be given back now expires.
+        # Often there is nothing to give back; what cannot be given back now is given back later, or expires.
         with suppress(ServiceError):
             await self._wallet.release(question.user_id, question.ledger_id)

@@ -1,0 +1,134 @@
+"""Reservations that could not be closed are closed when billing answers again. Pure.
+
+A turn that is refused while billing is frozen may have reserved all the same: its answer did not come. Left alone, the
+user could not spend that money until the reservation expires, minutes after their turn failed; and what a turn produced
+that could not be settled would be given away.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from services.chat.domain import Model, Question
+from services.chat.ports import Bill, Wallet
+from services.runtime.errors import Code, ServiceError
+
+# How often billing is asked; while it is away, more and more slowly.
+_PAUSE_S, _PAUSE_S_MAX = 1.0, 5.0
+
+# So many at once, and so many are remembered at most: what is beyond expires.
+_AT_ONCE = 100
+_REMEMBERED_MAX = 10_000
+
+# A reservation that billing does not know may still be on its way there, for so long.
+_UNDER_WAY_S = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """How a reservation is closed, by a bill or without one, and until when that is tried, in the clock's seconds."""
+
+    until_s: float
+    bill: Bill | None = None
+    is_unknown: bool = False
+
+
+class LastingWallet:
+    """The port `Wallet`: what another one does, but what closes a reservation is tried until billing has heard it."""
+
+    def __init__(self, wallet: Wallet, *, expiry_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ask this wallet, in which a reservation expires by itself after `expiry_s`; `clock` in seconds."""
+        self._wallet = wallet
+        self._expiry_s = expiry_s
+        self._clock = clock
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._news = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many reservations are still to be closed."""
+        return len(self._waiting)
+
+    async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
+        """Set the most that the turn can cost aside."""
+        await self._wallet.reserve(question, model, input_tokens, max_output_tokens)
+
+    async def settle(self, bill: Bill) -> int:
+        """Charge: now, or if that fails, later, too.
+
+        Raises:
+            ServiceError: It was not charged now.
+        """
+        try:
+            return await self._wallet.settle(bill)
+        except ServiceError as error:
+            self._remember(bill.user_id, bill.ledger_id, bill, error)
+            raise
+
+    async def release(self, user_id: str, ledger_id: str) -> None:
+        """Give the reservation back: now, or if that fails, later, too.
+
+        Raises:
+            ServiceError: It was not given back now.
+        """
+        try:
+            await self._wallet.release(user_id, ledger_id)
+        except ServiceError as error:
+            self._remember(user_id, ledger_id, None, error)
+            raise
+
+    async def keep_going(self) -> None:
+        """Close what is still to be closed, again and again; run it as a task and cancel it."""
+        pause_s = _PAUSE_S
+        while True:
+            if not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            await asyncio.sleep(pause_s)
+            pause_s = _PAUSE_S if await self.try_again() else min(2 * pause_s, _PAUSE_S_MAX)
+
+    async def try_again(self) -> bool:
+        """Try to close some; whether billing answered."""
+        some = list(self._waiting.items())[:_AT_ONCE]
+        answered = True
+        # A settlement is patient by itself: what is only to be given back does not wait for it.
+        for settles in (False, True):
+            ends = (self._again(name, waiting) for name, waiting in some if (waiting.bill is not None) is settles)
+            answered = all(await asyncio.gather(*ends)) and answered
+        return answered
+
+    def _remember(self, user_id: str, ledger_id: str, bill: Bill | None, error: ServiceError) -> None:
+        if _may_succeed(error) and len(self._waiting) < _REMEMBERED_MAX:
+            self._waiting[user_id, ledger_id] = _Waiting(self._clock() + self._expiry_s, bill)
+            self._news.set()
+
+    async def _again(self, name: tuple[str, str], waiting: _Waiting) -> bool:
+        error: ServiceError | None = None
+        try:
+            if waiting.bill is None:
+                await self._wallet.release(*name)
+            else:
+                await self._wallet.settle(waiting.bill)
+        except ServiceError as failure:
+            error = failure
+        # What waits longer stands behind the others.
+        del self._waiting[name]
+        if error is None:
+            log.info("reservation closed late", request_id=name[1])
+            return True
+        if error.wire_code is Code.NOT_FOUND and not waiting.is_unknown:
+            until_s = min(waiting.until_s, self._clock() + _UNDER_WAY_S)
+            waiting = _Waiting(until_s, waiting.bill, is_unknown=True)
+        if _may_succeed(error) and self._clock() < waiting.until_s:
+            self._waiting[name] = waiting
+        return error.wire_code is not Code.UNAVAILABLE
+
+
+def _may_succeed(error: ServiceError) -> bool:
+    """Whether the same may succeed later; what is closed is closed."""
+    return error.wire_code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.NOT_FOUND)
