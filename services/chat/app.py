@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 from services.chat.answers.cache import Answers
 from services.chat.answers.store import TieredAnswerStore
 from services.chat.clients import ModerationClient, WalletClient
-from services.chat.closing import Closing
 from services.chat.config import ChatSettings
 from services.chat.conversations.asking import CheapModel
 from services.chat.conversations.conversations import Conversations
@@ -25,12 +24,13 @@ from services.chat.conversations.summaries import NoSummaries, Summaries
 from services.chat.erasure import Erasure
 from services.chat.lasting_wallet import LastingWallet
 from services.chat.metrics import TurnMetrics, WatchedTurns
-from services.chat.pacing import Background, Pace
 from services.chat.quarantine import UsageQuarantine
 from services.chat.servicer import ChatServicer
-from services.chat.streams.desk import TurnDesk
+from services.chat.settlement import Settlement
 from services.chat.streams.log import RedisTurnLog
-from services.chat.streams.rescue import Rescue
+from services.chat.streams.recovery import Recovery
+from services.chat.streams.registry import TurnRegistry
+from services.chat.ticker import Background, Ticker
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.turn import Turns
 from services.chat.upstreams.app import open_upstreams, single_provider, upstream_settings
@@ -82,7 +82,7 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         )
         memory, conversations = StoredMemory(outside.pool, hot), Conversations(outside.pool, hot)
         cheap = CheapModel(catalogue, upstream, moderation)
-        closing = Closing(
+        settlement = Settlement(
             models=catalogue,
             wallet=wallet,
             memory=memory,
@@ -104,16 +104,16 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
             answers=Answers(store, metrics),
             upstream=upstream,
             tokenizer=tokenizer,
-            closing=closing,
-            pace=Pace(),
+            settlement=settlement,
+            ticker=Ticker(),
             background=outside.background,
             metrics=metrics,
         )
-        desk = await _desk(stack, settings, outside, WatchedTurns(turns, metrics), closing)
+        registry = await _registry(stack, settings, outside, WatchedTurns(turns, metrics), settlement)
         server = runtime.grpc_server()
         ratings = Ratings(outside.pool, runtime.registry)
-        erasure = Erasure(ConversationErasure(outside.pool, hot), desk)
-        servicer = ChatServicer(desk, catalogue, conversations, ratings, erasure)
+        erasure = Erasure(ConversationErasure(outside.pool, hot), registry)
+        servicer = ChatServicer(registry, catalogue, conversations, ratings, erasure)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(servicer, server.grpc)
         await stack.enter_async_context(running(catalogue.keep_fresh()))
         await stack.enter_async_context(running(conversations.keep_purging(settings.purge_after_days)))
@@ -144,27 +144,27 @@ async def _outside(stack: AsyncExitStack, settings: ChatSettings, runtime: Runti
     return _Outside(pool, redis, moderation, billing, Background())
 
 
-async def _desk(
-    stack: AsyncExitStack, settings: ChatSettings, outside: _Outside, turns: WatchedTurns, closing: Closing
-) -> TurnDesk:
-    """The desk of this replica. When the service stops, every turn ends, is settled and written down, in this order."""
+async def _registry(
+    stack: AsyncExitStack, settings: ChatSettings, outside: _Outside, turns: WatchedTurns, settlement: Settlement
+) -> TurnRegistry:
+    """The turns of this replica. When the service stops, each ends, is settled and written down, in this order."""
     replica = f"{settings.service_instance}-{secrets.token_hex(4)}"
     log = RedisTurnLog(outside.redis, replica=replica, ttl_s=settings.stream_ttl_s)
-    desk = TurnDesk(turns, log, grace_s=settings.disconnect_grace_s, timeout_s=settings.turn_timeout_s)
-    rescue = Rescue(
+    registry = TurnRegistry(turns, log, grace_s=settings.disconnect_grace_s, timeout_s=settings.turn_timeout_s)
+    recovery = Recovery(
         outside.redis,
         log,
-        closing.close_lost,
+        settlement.close_lost,
         replica=replica,
-        stop=desk.stop_here,
+        stop=registry.stop_here,
         dead_after_s=_DEAD_AFTER_S,
     )
-    stack.push_async_callback(rescue.leave)
-    await stack.enter_async_context(running(rescue.run()))
+    stack.push_async_callback(recovery.leave)
+    await stack.enter_async_context(running(recovery.run()))
     stack.push_async_callback(log.flush)
     stack.push_async_callback(outside.background.drain)
-    stack.push_async_callback(desk.drain)
-    return desk
+    stack.push_async_callback(registry.drain)
+    return registry
 
 
 def _upstreams(settings: ChatSettings) -> UpstreamSettings:

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from services.chat.attempt import Attempt
-from services.chat.closing import Closed
 from services.chat.domain import Completed, Failed, FinishReason, Outcome, Question
+from services.chat.settlement import Closed
 from services.runtime.errors import ServiceError
 
 

@@ -5,7 +5,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.chat.domain import Model, Question, Usage
-from services.chat.pacing import Background
+from services.chat.ticker import Background
 from services.runtime.postgres import FAILED
 
 _PUT = """

@@ -12,7 +12,7 @@ from services.chat.conversations.ratings import Ratings
 from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.convert import events, requests
 from services.chat.erasure import Erasure
-from services.chat.streams.desk import TurnDesk
+from services.chat.streams.registry import TurnRegistry
 from services.chat.upstreams.catalogue import Catalogue
 
 
@@ -20,12 +20,17 @@ class ChatServicer(ConversationRpcs):
     """Answers chat.proto."""
 
     def __init__(
-        self, desk: TurnDesk, catalogue: Catalogue, conversations: Conversations, ratings: Ratings, erasure: Erasure
+        self,
+        registry: TurnRegistry,
+        catalogue: Catalogue,
+        conversations: Conversations,
+        ratings: Ratings,
+        erasure: Erasure,
     ) -> None:
         """Serve these turns, models, conversations and ratings, and erase users."""
         super().__init__(conversations, ratings)
         self._erasure = erasure
-        self._desk = desk
+        self._registry = registry
         self._catalogue = catalogue
 
     async def StreamTurn(  # noqa: N802  # gRPC's spelling
@@ -33,7 +38,7 @@ class ChatServicer(ConversationRpcs):
     ) -> AsyncIterator[chat_pb2.StreamTurnResponse]:
         """Begin a turn or join it; what a cancelled call does, the request says."""
         question = requests.question(request)
-        turn = self._desk.open(question, requests.fingerprint(request), stop_on_leave=request.cancel_on_disconnect)
+        turn = self._registry.open(question, requests.fingerprint(request), stop_on_leave=request.cancel_on_disconnect)
         async with aclosing(turn):
             async for entry, replayed in turn:
                 yield events.response(entry, replayed=replayed)
@@ -42,7 +47,7 @@ class ChatServicer(ConversationRpcs):
         self, request: chat_pb2.ResumeTurnRequest, context: Any
     ) -> AsyncIterator[chat_pb2.ResumeTurnResponse]:
         """Go on with a turn's stream."""
-        async with aclosing(self._desk.resume(requests.turn_key(request), request.after)) as entries:
+        async with aclosing(self._registry.resume(requests.turn_key(request), request.after)) as entries:
             async for entry in entries:
                 yield chat_pb2.ResumeTurnResponse(event=events.response(entry, replayed=True))
 
@@ -50,7 +55,7 @@ class ChatServicer(ConversationRpcs):
         self, request: chat_pb2.CancelTurnRequest, context: Any
     ) -> chat_pb2.CancelTurnResponse:
         """Stop a turn."""
-        return chat_pb2.CancelTurnResponse(running=await self._desk.stop(requests.turn_key(request)))
+        return chat_pb2.CancelTurnResponse(running=await self._registry.stop(requests.turn_key(request)))
 
     async def ListModels(  # noqa: N802  # as above
         self, request: chat_pb2.ListModelsRequest, context: Any

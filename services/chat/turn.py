@@ -12,7 +12,6 @@ import structlog
 from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Call
 from services.chat.attempt import Attempt
-from services.chat.closing import Closing
 from services.chat.domain import (
     Delta,
     InputCheck,
@@ -27,7 +26,6 @@ from services.chat.domain import (
 )
 from services.chat.ending import Ending, ended, failed, uncancel, unexpected
 from services.chat.errors import ContentRefusedError, ModelDownError, UpstreamError
-from services.chat.pacing import Background, Pace
 from services.chat.ports import (
     Memory,
     Models,
@@ -40,6 +38,8 @@ from services.chat.ports import (
     Wallet,
 )
 from services.chat.review import Released, Reviewing, demand_allowed
+from services.chat.settlement import Settlement
+from services.chat.ticker import Background, Ticker
 from services.chat.upstreams.parameters import accepted
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError, UnavailableError
@@ -63,8 +63,8 @@ class Turns:
         answers: Answers,
         upstream: Upstream,
         tokenizer: Tokenizer,
-        closing: Closing,
-        pace: Pace,
+        settlement: Settlement,
+        ticker: Ticker,
         background: Background,
         metrics: ReviewMetrics,
         clock: Callable[[], float] = time.time,
@@ -77,8 +77,8 @@ class Turns:
         self._answers = answers
         self._upstream = upstream
         self._tokenizer = tokenizer
-        self._closing = closing
-        self._pace = pace
+        self._settlement = settlement
+        self._ticker = ticker
         self._background = background
         self._metrics = metrics
         self._clock = clock
@@ -174,7 +174,7 @@ class Turns:
                 show(self._started(attempt, answering.source, dropped), 0)
                 outcome, error = await self._shown(attempt, answering.call, reviewing, show)
                 # Whatever happened, and even if nobody waits any more, the reservation is closed.
-                closing = self._background.start(self._closing.close(attempt, answering, outcome))
+                closing = self._background.start(self._settlement.close(attempt, answering, outcome))
                 ending = await ended(closing, outcome, error)
         except asyncio.CancelledError:
             if ending is None:
@@ -218,7 +218,7 @@ class Turns:
     async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
         """What the lexicon lets pass of the answer, as it is written."""
         draft = attempt.draft
-        async with call() as chunks, aclosing(self._pace.coalesce(chunks)) as paced:
+        async with call() as chunks, aclosing(self._ticker.coalesce(chunks)) as paced:
             async for chunk in paced:
                 draft.add(chunk)
                 async for released in self._screened(attempt, last=False):
@@ -257,7 +257,7 @@ class Turns:
         return await self._memory.recall(question.user_id, question.conversation_id, question.place)
 
     async def _reserve(self, attempt: Attempt, source: Source) -> None:
-        tokens = self._closing.reserved_tokens(attempt, source)
+        tokens = self._settlement.reserved_tokens(attempt, source)
         if tokens is None:
             return
         reserving = asyncio.create_task(self._wallet.reserve(attempt.question, attempt.model, *tokens))

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Charge, Found, KeptAnswer
-from services.chat.closing import Closing
 from services.chat.domain import (
     Channel,
     Chunk,
@@ -22,7 +21,8 @@ from services.chat.domain import (
     Review,
     Role,
 )
-from services.chat.pacing import Background, Pace
+from services.chat.settlement import Settlement
+from services.chat.ticker import Background, Ticker
 from services.chat.turn import Turns
 from services.runtime.errors import ServiceError
 from tests.fakes.turn_ports import (
@@ -86,7 +86,7 @@ class Scene:
         self.events: list[Event] = []
         self.positions: list[int] = []
         tokenizer = CharacterTokenizer()
-        self.closing = Closing(
+        self.settlement = Settlement(
             models=KnownModels(*models),
             wallet=self.wallet,
             memory=self.memory,
@@ -103,8 +103,8 @@ class Scene:
             answers=Answers(self.answers, self.answers),
             upstream=self.upstream,
             tokenizer=tokenizer,
-            closing=self.closing,
-            pace=Pace(),
+            settlement=self.settlement,
+            ticker=Ticker(),
             background=self.background,
             metrics=self.waits,
             clock=lambda: NOW_S + 0.5,

@@ -8,7 +8,7 @@ import structlog
 from services.chat.conversations import sql
 from services.chat.conversations.hot import HotWindows
 from services.chat.domain import Message, Role
-from services.chat.pacing import Background
+from services.chat.ticker import Background
 from services.runtime.errors import ServiceError
 from services.runtime.postgres import FAILED
 

@@ -34,10 +34,10 @@ from services.chat.domain import (
 from services.chat.erasure import Erasure
 from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.chat.ports import Recollection, Remembering, Show
-from services.chat.streams.desk import TurnDesk
 from services.chat.streams.domain import TurnKey
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.names import stops
+from services.chat.streams.registry import TurnRegistry
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import postgres_pool
 from services.runtime.redis import redis_client
@@ -77,8 +77,8 @@ class Replica:
         hot = HotWindows(client, ttl_s=60, tokens_max=1_000_000)
         self.memory, self.conversations = StoredMemory(pool, hot), Conversations(pool, hot)
         self.log = RedisTurnLog(client, replica=name, ttl_s=600)
-        self.desk = TurnDesk(Talk(), self.log, grace_s=10, timeout_s=10)
-        self.erasure = Erasure(ConversationErasure(pool, hot), self.desk)
+        self.registry = TurnRegistry(Talk(), self.log, grace_s=10, timeout_s=10)
+        self.erasure = Erasure(ConversationErasure(pool, hot), self.registry)
 
     async def talk(self, user: str, conversation: str, question: str = "我的秘密") -> None:
         known = await self.memory.recall(user, conversation, Place())
@@ -86,7 +86,7 @@ class Replica:
 
     async def begin(self, user: str) -> TurnKey:
         """A turn whose caller has left."""
-        async with aclosing(self.desk.open(replace(HELLO, user_id=user), "f")) as events:
+        async with aclosing(self.registry.open(replace(HELLO, user_id=user), "f")) as events:
             async for entry, _ in events:
                 if entry.position >= 2:
                     break
@@ -146,7 +146,7 @@ async def test_nothing_is_left_of_a_user_and_all_of_the_others(
     assert b"chat:turn:usr_ab/req_1" in await keys_of(client, "usr_ab/")
     assert (await here.memory.recall("usr_ab", "default", Place())).messages
     await here.erasure.erase("usr_a")
-    await here.desk.drain()
+    await here.registry.drain()
     await here.log.flush()
 
 
@@ -188,8 +188,8 @@ async def test_a_turn_at_another_replica_is_told_to_stop_and_what_it_still_says_
     assert await client.llen(stops("there")) == 1
     await asyncio.sleep(0.3)
     assert await keys_of(client, "usr_a/") == []
-    there.desk.stop_here(key)
-    await there.desk.drain()
+    there.registry.stop_here(key)
+    await there.registry.drain()
     await there.log.flush()
     assert await keys_of(client, "usr_a/") == []
 

@@ -11,8 +11,8 @@ from services.chat.conversations.memory import StoredMemory
 from services.chat.conversations.summaries import Summaries
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import UpstreamError
-from services.chat.pacing import Background
 from services.chat.ports import Remembering
+from services.chat.ticker import Background
 
 
 class Model:

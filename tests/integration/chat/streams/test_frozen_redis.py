@@ -31,11 +31,11 @@ from services.chat.domain import (
     Usage,
 )
 from services.chat.ports import Remembering, Show
-from services.chat.streams.desk import TurnDesk
 from services.chat.streams.domain import TurnKey
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.names import stream, turns
-from services.chat.streams.rescue import Rescue
+from services.chat.streams.recovery import Recovery
+from services.chat.streams.registry import TurnRegistry
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import running
 from services.runtime.redis import redis_client
@@ -81,20 +81,20 @@ class Talk:
 
 
 class Replica:
-    """A replica's desk and log."""
+    """A replica's registry and log."""
 
     def __init__(self, client: redis.asyncio.Redis, pool: "asyncpg.Pool[asyncpg.Record]", pause_s: float) -> None:
         self.client = client
         self.log = RedisTurnLog(client, replica="a", ttl_s=600)
-        self.desk = TurnDesk(Talk(client, pool, pause_s), self.log, grace_s=10, timeout_s=30)
-        self.rescue = Rescue(
-            client, self.log, self._close, replica="a", stop=self.desk.stop_here, dead_after_s=5, audit_s=0.4
+        self.registry = TurnRegistry(Talk(client, pool, pause_s), self.log, grace_s=10, timeout_s=30)
+        self.recovery = Recovery(
+            client, self.log, self._close, replica="a", stop=self.registry.stop_here, dead_after_s=5, audit_s=0.4
         )
 
     async def ask(self, request_id: str) -> tuple[list[Event], float]:
         """The events of a turn, and how long they took."""
         begin = time.monotonic()
-        async with aclosing(self.desk.open(replace(HELLO, user_id="u", request_id=request_id), "f")) as entries:
+        async with aclosing(self.registry.open(replace(HELLO, user_id="u", request_id=request_id), "f")) as entries:
             events = [entry.event async for entry, _ in entries]
         return events, time.monotonic() - begin
 
@@ -106,7 +106,7 @@ class Replica:
 async def replica(server: OwnRedis, pool: "asyncpg.Pool[asyncpg.Record]", pause_s: float = 0) -> AsyncIterator[Replica]:
     async with redis_client(server.url) as client:
         replica = Replica(client, pool, pause_s)
-        async with running(replica.rescue.run()):
+        async with running(replica.recovery.run()):
             yield replica
 
 

@@ -16,7 +16,7 @@ from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.names import stops, stream, turns
-from services.chat.streams.rescue import Rescue
+from services.chat.streams.recovery import Recovery
 from services.runtime.errors import UnavailableError
 from services.runtime.process import running
 from services.runtime.redis import redis_client
@@ -167,15 +167,15 @@ class Books:
         self.closed.append((user_id, started.ledger_id, text))
 
 
-def rescue(client: redis.asyncio.Redis, replica: str, books: Books, stopped: list[TurnKey]) -> Rescue:
+def recovery(client: redis.asyncio.Redis, replica: str, books: Books, stopped: list[TurnKey]) -> Recovery:
     def stop(key: TurnKey) -> bool:
         stopped.append(key)
         return True
 
-    return Rescue(client, log_of(client, replica), books.close, replica=replica, stop=stop, dead_after_s=1)
+    return Recovery(client, log_of(client, replica), books.close, replica=replica, stop=stop, dead_after_s=1)
 
 
-async def buried(living: Rescue) -> None:
+async def buried(living: Recovery) -> None:
     """Let a replica live until it has known for long enough who does not, and has seen to them."""
     async with running(living.run()):
         await asyncio.sleep(2.5)
@@ -185,7 +185,7 @@ async def test_a_dead_replicas_turns_are_ended_marked_and_charged_for_what_was_k
     client: redis.asyncio.Redis,
 ) -> None:
     dead, books = log_of(client, "dead"), Books()
-    await rescue(client, "dead", books, []).beat()
+    await recovery(client, "dead", books, []).beat()
     left: dict[str, list[Event]] = {
         "half": [STARTED, delta("half an answer")],
         "silent": [STARTED],
@@ -197,7 +197,7 @@ async def test_a_dead_replicas_turns_are_ended_marked_and_charged_for_what_was_k
     await dead.claim(TurnKey("u", "unbegun"), "f")
     await dead.flush()
     following = asyncio.create_task(followed(log_of(client, "b"), TurnKey("u", "half")))
-    living = rescue(client, "b", books, [])
+    living = recovery(client, "b", books, [])
     await buried(living)
     seen = await following
     assert text(seen) == "half an answer"
@@ -216,8 +216,8 @@ async def test_after_redis_was_away_nobody_counts_as_dead_before_they_could_say_
     client: redis.asyncio.Redis,
 ) -> None:
     now_s = 0.0
-    other = rescue(client, "a", Books(), [])
-    living = Rescue(
+    other = recovery(client, "a", Books(), [])
+    living = Recovery(
         client,
         log_of(client, "b"),
         Books().close,
@@ -242,12 +242,12 @@ async def test_after_redis_was_away_nobody_counts_as_dead_before_they_could_say_
 
 async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: redis.asyncio.Redis) -> None:
     dead, books = log_of(client, "dead"), Books()
-    await rescue(client, "dead", books, []).beat()
+    await recovery(client, "dead", books, []).beat()
     await dead.claim(KEY, "f")
     write(dead, STARTED, delta("x"))
     await dead.flush()
     books.away = True
-    living = rescue(client, "b", books, [])
+    living = recovery(client, "b", books, [])
     await buried(living)
     assert books.closed == []
     books.away = False
@@ -257,13 +257,13 @@ async def test_what_billing_could_not_close_is_closed_at_a_later_beat(client: re
 
 async def test_a_turn_that_its_own_replica_had_settled_holds_up_no_other(client: redis.asyncio.Redis) -> None:
     dead, books = log_of(client, "dead"), Books()
-    await rescue(client, "dead", books, []).beat()
+    await recovery(client, "dead", books, []).beat()
     for number, ledger_id in enumerate(["settled", "open", "settled", "open"]):
         key = TurnKey("u", f"turn-{number}")
         await dead.claim(key, "f")
         write(dead, Started("", "m", ledger_id=ledger_id, input_tokens=7), delta("x"), key=key)
     await dead.flush()
-    await buried(rescue(client, "b", books, []))
+    await buried(recovery(client, "b", books, []))
     assert books.closed == [("u", "open", "x")] * 2
     assert await client.zscore("chat:replicas", "dead") is None
     assert not await client.exists(turns("dead"))
@@ -274,7 +274,7 @@ async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyn
     await here.claim(KEY, "f")
     stopped: list[TurnKey] = []
     assert await there.ask_to_stop(KEY)
-    living = rescue(client, "a", Books(), stopped)
+    living = recovery(client, "a", Books(), stopped)
     for _ in range(3):
         await living.beat()
     assert stopped == [KEY]
@@ -309,7 +309,7 @@ async def test_a_log_whose_claim_was_not_heard_is_ended_by_the_replica_that_made
     kept = TurnKey("u", "kept")
     async with cut_line(redis_database_url) as line, cut_client(line) as cut:
         log = log_of(cut)
-        living = Rescue(cut, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
+        living = Recovery(cut, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
         await log.claim(kept, "f")
         line.lose_answer(b"EVAL")
         assert await log.claim(KEY, "f") == Claim(mine=True, kept=False)
@@ -347,7 +347,7 @@ async def test_a_claim_that_the_client_sends_twice_is_one_claim(
 
 async def test_a_turn_that_is_forgotten_while_it_is_written_leaves_no_name_behind(client: redis.asyncio.Redis) -> None:
     log = log_of(client)
-    living = Rescue(client, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
+    living = Recovery(client, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
     await log.claim(KEY, "f")
     await log.forget(KEY)
     write(log, STARTED, DONE)
@@ -363,7 +363,7 @@ async def test_what_a_replica_could_not_write_before_it_ended_is_ended_by_others
     books = Books()
     async with cut_line(redis_database_url) as line, cut_client(line) as cut:
         log = log_of(cut, "a")
-        leaving = Rescue(cut, log, books.close, replica="a", stop=lambda key: True, dead_after_s=1)
+        leaving = Recovery(cut, log, books.close, replica="a", stop=lambda key: True, dead_after_s=1)
         await leaving.beat()
         await log.claim(KEY, "f")
         write(log, STARTED, delta("kept"))
@@ -376,7 +376,7 @@ async def test_what_a_replica_could_not_write_before_it_ended_is_ended_by_others
         # The line is there again for its last word; it does not say that nothing is left.
         line.mend()
         await leaving.leave()
-    await buried(rescue(client, "b", books, []))
+    await buried(recovery(client, "b", books, []))
     assert books.closed == [("u", "r", "kept")]
     assert (await followed(log_of(client)))[-1] != DONE
 
@@ -387,7 +387,7 @@ async def test_no_stop_is_lost_with_the_answer_that_brought_it(
     await log_of(client).claim(KEY, "f")
     stopped: list[TurnKey] = []
     async with cut_line(redis_database_url) as line, cut_client(line) as cut:
-        living = rescue(cut, "a", Books(), stopped)
+        living = recovery(cut, "a", Books(), stopped)
         await living.beat()
         assert await log_of(client, "b").ask_to_stop(KEY)
         line.lose_answer(b"EVAL")
@@ -417,7 +417,9 @@ async def test_a_stop_that_comes_before_the_turn_has_begun_here_is_heard_again(c
         heard += 1
         return runs
 
-    living = Rescue(client, log_of(client), Books().close, replica="a", stop=stop, dead_after_s=1, clock=lambda: now_s)
+    living = Recovery(
+        client, log_of(client), Books().close, replica="a", stop=stop, dead_after_s=1, clock=lambda: now_s
+    )
     assert await log_of(client, "b").ask_to_stop(KEY)
     await living.beat()
     runs = True
@@ -435,8 +437,8 @@ async def test_a_stop_that_comes_before_the_turn_has_begun_here_is_heard_again(c
 
 
 async def test_a_replica_that_left_properly_is_nobodys_business(client: redis.asyncio.Redis) -> None:
-    leaving, books = rescue(client, "a", Books(), []), Books()
+    leaving, books = recovery(client, "a", Books(), []), Books()
     await leaving.beat()
     await leaving.leave()
-    await buried(rescue(client, "b", books, []))
+    await buried(recovery(client, "b", books, []))
     assert await client.zrange("chat:replicas", 0, -1) == [b"b"]

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from services.chat.domain import Chunk, FinishReason, Usage
-from services.chat.pacing import Background, Pace
+from services.chat.ticker import Background, Ticker
 from tests.fakes.turn_ports import chunk
 
 
@@ -51,13 +51,13 @@ class Source:
 
 
 async def test_the_first_text_does_not_wait_for_the_clock() -> None:
-    pace = Pace(tick_min_s=10, tick_max_s=10)
+    pace = Ticker(tick_min_s=10, tick_max_s=10)
     async with aclosing(pace.coalesce(Source("first", 0.01)())) as chunks, asyncio.timeout(1):
         assert text_of(await anext(chunks)) == "first"
 
 
 async def test_what_arrives_between_ticks_is_one_chunk_and_nobody_wakes_for_it() -> None:
-    pace = Pace(tick_min_s=0.05, tick_max_s=0.05)
+    pace = Ticker(tick_min_s=0.05, tick_max_s=0.05)
     source = Source("a", 0.01, "b", 0.001, "c", 0.001, "d", 0.2, "e")
     texts = [text_of(each) async for each in pace.coalesce(source())]
     assert [text for text in texts if text] == ["a", "bcd", "e"]
@@ -65,7 +65,7 @@ async def test_what_arrives_between_ticks_is_one_chunk_and_nobody_wakes_for_it()
 
 
 async def test_live_answers_tick_together() -> None:
-    pace, ticks = Pace(tick_min_s=0.03, tick_max_s=0.03), []
+    pace, ticks = Ticker(tick_min_s=0.03, tick_max_s=0.03), []
 
     async def listen(steps: int) -> None:
         clock = asyncio.get_running_loop().time
@@ -81,7 +81,7 @@ async def test_the_end_is_not_waited_for() -> None:
         yield chunk("a", FinishReason.STOP)
         yield Chunk(usage=Usage(1, 1))
 
-    pace = Pace(tick_min_s=10, tick_max_s=10)
+    pace = Ticker(tick_min_s=10, tick_max_s=10)
     async with asyncio.timeout(1):
         assert len([each async for each in pace.coalesce(chunks())]) == 2
 
@@ -89,7 +89,7 @@ async def test_the_end_is_not_waited_for() -> None:
 async def test_an_error_comes_after_what_was_received_before_it() -> None:
     texts = []
     with pytest.raises(ValueError, match="broken"):
-        async for each in Pace().coalesce(Source("a", "b", ValueError("broken"))()):
+        async for each in Ticker().coalesce(Source("a", "b", ValueError("broken"))()):
             texts.append(text_of(each))
     assert "".join(texts) == "ab"
 
@@ -104,7 +104,7 @@ async def test_leaving_early_closes_the_source_even_while_it_waits_for_the_clock
         finally:
             closed.set()
 
-    pace = Pace(tick_min_s=10, tick_max_s=10)
+    pace = Ticker(tick_min_s=10, tick_max_s=10)
 
     async def listen() -> None:
         async with aclosing(pace.coalesce(endless())) as chunks:

@@ -64,7 +64,7 @@ class CloseLost(Protocol):
         ...
 
 
-class Rescue:
+class Recovery:
     """Says that this replica lives, hears which of its turns are to stop, and closes those of dead ones."""
 
     def __init__(

@@ -21,7 +21,7 @@ ResultT = TypeVar("ResultT")
 log = structlog.get_logger()
 
 
-class Pace:
+class Ticker:
     """The clock of a process."""
 
     def __init__(

@@ -22,7 +22,7 @@ class Runner(Protocol):
         ...
 
 
-class TurnDesk:
+class TurnRegistry:
     """Runs turns as tasks of this process, keeps their events, and leads everyone to the turn they ask for."""
 
     def __init__(self, runner: Runner, log: TurnLog, *, grace_s: float, timeout_s: float) -> None:

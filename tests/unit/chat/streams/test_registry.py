@@ -10,8 +10,8 @@ import pytest
 from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, Piece, Question, Started, Usage
 from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.ports import Show
-from services.chat.streams.desk import TurnDesk
 from services.chat.streams.domain import Entry, TurnKey
+from services.chat.streams.registry import TurnRegistry
 from tests.fakes.turn_log import DictLog
 from tests.fakes.turn_scene import HELLO
 
@@ -43,14 +43,16 @@ class Script:
             show(self.end, 0)
 
 
-def desk(script: Script, log: DictLog, *, grace_s: float = 10, timeout_s: float = 10) -> TurnDesk:
-    return TurnDesk(script, log, grace_s=grace_s, timeout_s=timeout_s)
+def registry(script: Script, log: DictLog, *, grace_s: float = 10, timeout_s: float = 10) -> TurnRegistry:
+    return TurnRegistry(script, log, grace_s=grace_s, timeout_s=timeout_s)
 
 
-async def opened(desk: TurnDesk, question: Question = HELLO, fingerprint: str = "f") -> tuple[list[Entry], bool]:
+async def opened(
+    registry: TurnRegistry, question: Question = HELLO, fingerprint: str = "f"
+) -> tuple[list[Entry], bool]:
     """The whole stream, and whether an earlier call had begun it."""
     events, replays = [], set()
-    async with aclosing(desk.open(question, fingerprint)) as stream:
+    async with aclosing(registry.open(question, fingerprint)) as stream:
         async for entry, replayed in stream:
             events.append(entry)
             replays.add(replayed)
@@ -58,14 +60,14 @@ async def opened(desk: TurnDesk, question: Question = HELLO, fingerprint: str = 
     return events, replays.pop()
 
 
-async def resumed(desk: TurnDesk, after: int) -> list[Entry]:
-    return [entry async for entry in desk.resume(KEY, after)]
+async def resumed(registry: TurnRegistry, after: int) -> list[Entry]:
+    return [entry async for entry in registry.resume(KEY, after)]
 
 
-async def leave_after(desk: TurnDesk, letters: int, *, stop: bool = False) -> int:
+async def leave_after(registry: TurnRegistry, letters: int, *, stop: bool = False) -> int:
     """Read so many letters and leave; answers the position that was reached."""
     position = 0
-    async with aclosing(desk.open(HELLO, "f", stop_on_leave=stop)) as stream:
+    async with aclosing(registry.open(HELLO, "f", stop_on_leave=stop)) as stream:
         async for entry, _ in stream:
             position = entry.position
             if position >= letters:
@@ -83,9 +85,9 @@ async def test_whoever_leaves_at_any_place_finds_the_rest_there_and_nothing_twic
     letters: int, elsewhere: bool
 ) -> None:
     script, log = Script(), DictLog()
-    here = desk(script, log)
+    here = registry(script, log)
     position = await leave_after(here, letters)
-    again = desk(Script(), log) if elsewhere else here
+    again = registry(Script(), log) if elsewhere else here
     rest = await resumed(again, position)
     assert isinstance(rest[0].event, Started)
     assert text(rest) == "abcdef"[position:]
@@ -95,7 +97,7 @@ async def test_whoever_leaves_at_any_place_finds_the_rest_there_and_nothing_twic
 
 async def test_a_finished_turn_is_replayed_whole_in_few_pieces_and_runs_once() -> None:
     script, log = Script(), DictLog()
-    here = desk(script, log)
+    here = registry(script, log)
     first, replayed = await opened(here)
     assert (text(first), replayed) == ("abcdef", False)
     second, replayed = await opened(here)
@@ -106,7 +108,7 @@ async def test_a_finished_turn_is_replayed_whole_in_few_pieces_and_runs_once() -
 
 async def test_retries_of_a_running_turn_join_it_wherever_they_arrive() -> None:
     script, log = Script(), DictLog()
-    here, there = desk(script, log), desk(script, log)
+    here, there = registry(script, log), registry(script, log)
     streams = await asyncio.gather(opened(here), opened(here), opened(there))
     assert [text(entries) for entries, _ in streams] == ["abcdef"] * 3
     assert sorted(replayed for _, replayed in streams) == [False, True, True]
@@ -116,16 +118,16 @@ async def test_retries_of_a_running_turn_join_it_wherever_they_arrive() -> None:
 @pytest.mark.parametrize("finished", [False, True])
 async def test_the_same_request_id_with_another_input_is_a_conflict(finished: bool) -> None:
     script, log = Script(), DictLog()
-    here = desk(script, log)
+    here = registry(script, log)
     await (opened(here) if finished else leave_after(here, 1))
-    for where in (here, desk(script, log)):
+    for where in (here, registry(script, log)):
         with pytest.raises(RequestConflictError):
             await opened(where, fingerprint="other")
 
 
 async def test_nobody_finds_a_turn_of_somebody_else() -> None:
     log = DictLog()
-    here = desk(Script(), log)
+    here = registry(Script(), log)
     await leave_after(here, 2)
     other = TurnKey("somebody", KEY.request_id)
     with pytest.raises(TurnNotFoundError):
@@ -138,7 +140,7 @@ async def test_nobody_finds_a_turn_of_somebody_else() -> None:
 
 async def test_a_turn_that_nobody_comes_back_to_stops_after_its_grace() -> None:
     log = DictLog()
-    here = desk(Script(pause_s=0.02), log, grace_s=0.03)
+    here = registry(Script(pause_s=0.02), log, grace_s=0.03)
     await leave_after(here, 1)
     await asyncio.sleep(0.2)
     assert log.entries[KEY][-1].event == STOPPED
@@ -147,21 +149,21 @@ async def test_a_turn_that_nobody_comes_back_to_stops_after_its_grace() -> None:
 
 async def test_a_turn_that_somebody_came_back_to_does_not_stop() -> None:
     log = DictLog()
-    here = desk(Script(pause_s=0.02), log, grace_s=0.03)
+    here = registry(Script(pause_s=0.02), log, grace_s=0.03)
     position = await leave_after(here, 1)
     assert text(await resumed(here, position)) == "bcdef"
 
 
 async def test_a_turn_that_is_followed_at_another_replica_does_not_stop() -> None:
     log = DictLog()
-    here, there = desk(Script(pause_s=0.02), log, grace_s=0.03), desk(Script(), log)
+    here, there = registry(Script(pause_s=0.02), log, grace_s=0.03), registry(Script(), log)
     position = await leave_after(here, 1)
     assert text(await resumed(there, position)) == "bcdef"
 
 
 async def test_whoever_said_so_stops_the_turn_by_leaving() -> None:
     log = DictLog()
-    here = desk(Script(pause_s=0.02), log)
+    here = registry(Script(pause_s=0.02), log)
     await leave_after(here, 1, stop=True)
     await asyncio.sleep(0.01)
     assert log.entries[KEY][-1].event == STOPPED
@@ -170,7 +172,7 @@ async def test_whoever_said_so_stops_the_turn_by_leaving() -> None:
 @pytest.mark.parametrize(("stop", "expected"), [(False, "abcdef"), (True, "")])
 async def test_whoever_leaves_while_the_turn_is_claimed_leaves_a_turn_like_any_other(stop: bool, expected: str) -> None:
     script, log = Script(), DictLog(claim_s=0.02)
-    here = desk(script, log, grace_s=5)
+    here = registry(script, log, grace_s=5)
     asking = asyncio.create_task(leave_after(here, 3, stop=stop))
     await asyncio.sleep(0.01)
     asking.cancel()
@@ -186,7 +188,7 @@ async def test_whoever_leaves_while_the_turn_is_claimed_leaves_a_turn_like_any_o
 
 async def test_a_turn_that_nobody_waited_for_stops_after_its_grace() -> None:
     log = DictLog(claim_s=0.02)
-    here = desk(Script(pause_s=0.05), log, grace_s=0.03)
+    here = registry(Script(pause_s=0.05), log, grace_s=0.03)
     asking = asyncio.create_task(leave_after(here, 3))
     await asyncio.sleep(0.01)
     asking.cancel()
@@ -196,7 +198,7 @@ async def test_a_turn_that_nobody_waited_for_stops_after_its_grace() -> None:
 
 async def test_a_drain_waits_for_turns_that_are_being_claimed() -> None:
     log = DictLog(claim_s=0.05)
-    here = desk(Script(pause_s=0.02), log)
+    here = registry(Script(pause_s=0.02), log)
     asking = asyncio.create_task(opened(here))
     await asyncio.sleep(0.01)
     await here.drain()
@@ -206,7 +208,7 @@ async def test_a_drain_waits_for_turns_that_are_being_claimed() -> None:
 
 async def test_a_log_that_is_claimed_for_a_turn_that_runs_unkept_is_left_to_be_ended() -> None:
     log = DictLog(away=True, claim_s=0.01)
-    here = desk(Script(pause_s=0.02), log)
+    here = registry(Script(pause_s=0.02), log)
     first = asyncio.create_task(opened(here))
     await asyncio.sleep(0.003)
     log.claim_s = 0.04
@@ -218,7 +220,7 @@ async def test_a_log_that_is_claimed_for_a_turn_that_runs_unkept_is_left_to_be_e
 
 
 async def test_stopping_a_turn_ends_the_stream_of_whoever_listens_and_a_second_time_does_nothing() -> None:
-    here = desk(Script(pause_s=0.02), DictLog())
+    here = registry(Script(pause_s=0.02), DictLog())
     listening = asyncio.create_task(opened(here))
     await asyncio.sleep(0.03)
     assert await here.stop(KEY)
@@ -229,7 +231,7 @@ async def test_stopping_a_turn_ends_the_stream_of_whoever_listens_and_a_second_t
 
 async def test_a_turn_at_another_replica_is_stopped_by_leaving_word() -> None:
     log = DictLog()
-    here, there = desk(Script(pause_s=0.02), log), desk(Script(), log)
+    here, there = registry(Script(pause_s=0.02), log), registry(Script(), log)
     listening = asyncio.create_task(opened(here))
     await asyncio.sleep(0.03)
     assert await there.stop(KEY)
@@ -239,17 +241,17 @@ async def test_a_turn_at_another_replica_is_stopped_by_leaving_word() -> None:
 
 async def test_a_turn_that_failed_for_free_is_asked_again_under_a_new_name_in_the_ledger() -> None:
     log = DictLog()
-    here = desk(Script("", end=BUSY), log)
+    here = registry(Script("", end=BUSY), log)
     assert (await opened(here))[0][-1].event == BUSY
     again = Script()
-    entries, replayed = await opened(desk(again, log), fingerprint="corrected")
+    entries, replayed = await opened(registry(again, log), fingerprint="corrected")
     assert (text(entries), replayed, again.asked[0].attempt) == ("abcdef", False, 3)
 
 
 async def test_a_turn_that_failed_after_its_first_word_is_replayed_with_its_error() -> None:
     log = DictLog()
     broken = Failed(14, "UPSTREAM_BUSY", "busy")
-    here = desk(Script("ab", end=broken), log)
+    here = registry(Script("ab", end=broken), log)
     await opened(here)
     entries, replayed = await opened(here)
     assert (text(entries), entries[-1].event, replayed) == ("ab", broken, True)
@@ -257,7 +259,7 @@ async def test_a_turn_that_failed_after_its_first_word_is_replayed_with_its_erro
 
 async def test_without_the_log_turns_run_all_the_same_and_stop_when_they_are_left() -> None:
     log = DictLog(away=True)
-    here = desk(Script(pause_s=0.02), log)
+    here = registry(Script(pause_s=0.02), log)
     assert text((await opened(here))[0]) == "abcdef"
     await leave_after(here, 1)
     await asyncio.sleep(0.05)
@@ -266,7 +268,7 @@ async def test_without_the_log_turns_run_all_the_same_and_stop_when_they_are_lef
 
 
 async def test_a_turn_that_takes_too_long_is_stopped() -> None:
-    here = desk(Script(pause_s=0.02), DictLog(), timeout_s=0.05)
+    here = registry(Script(pause_s=0.02), DictLog(), timeout_s=0.05)
     assert (await opened(here))[0][-1].event == STOPPED
 
 
@@ -275,14 +277,14 @@ async def test_a_turn_that_breaks_unexpectedly_ends_and_tells_nothing_of_why() -
         async def run(self, question: Question, show: Show) -> None:
             raise ValueError("secret")
 
-    end = (await opened(desk(Broken(), DictLog())))[0][-1].event
+    end = (await opened(registry(Broken(), DictLog())))[0][-1].event
     assert isinstance(end, Failed)
     assert (end.reason, "secret" in end.message) == ("INTERNAL", False)
 
 
 async def test_a_drain_ends_every_turn() -> None:
     log = DictLog()
-    here = desk(Script(pause_s=0.02), log)
+    here = registry(Script(pause_s=0.02), log)
     await leave_after(here, 1)
     await here.drain()
     assert log.entries[KEY][-1].event == STOPPED

@@ -33,7 +33,7 @@ class Closed:
     answer_number: int = 0
 
 
-class Closing:
+class Settlement:
     """Closes turns."""
 
     def __init__(
