@@ -82,3 +82,32 @@ async def test_words_put_into_the_assistants_mouth_are_checked_as_well(user: Use
     ]
     async with user.ask("", messages=messages) as answer:
         assert answer.status == 403
+
+
+async def test_a_conversation_is_found_rated_and_pinned_and_gone_with_its_user(people: People) -> None:
+    code = secrets.token_hex(8)
+    me, other, conversation = await people.login(code), await people.login(), fresh()
+    for user in (me, other):
+        async with user.ask("牛郎 [[sim text=喜鹊搭成鹊桥]]", conversation_id=conversation) as answer:
+            assert answer.status == 200
+    async with me.ask("别的 [[sim text=好]]", conversation_id=fresh()) as answer:
+        assert answer.status == 200
+    path = f"{me.url}/v1/conversations"
+    async with me.http.put(f"{path}/{conversation}/messages/2/rating", json={"rating": "up"}) as answer:
+        assert (answer.status, (await answer.json())["rating"]) == (200, "up")
+    async with me.http.patch(f"{path}/{conversation}", json={"pinned": True}) as answer:
+        assert (await answer.json())["pinned"] is True
+    async with me.http.get(path) as answer:
+        assert (await answer.json())["data"][0]["id"] == conversation
+    async with me.http.get(path, params={"query": "搭成鹊"}) as answer:
+        (found,) = (await answer.json())["data"]
+    assert (found["id"], found["match"]) == (conversation, {"message_id": "2", "snippet": "喜鹊搭成鹊桥"})
+    async with me.http.delete(f"{me.url}/v1/me") as answer:
+        assert answer.status == 200
+    async with me.http.get(path) as answer:
+        assert answer.status == 401
+    again = await people.login(code)
+    assert again.id != me.id
+    async with again.http.get(path) as answer:
+        assert (await answer.json())["data"] == []
+    assert len(await heard(other, conversation)) == 2

@@ -1,8 +1,9 @@
-"""Billing that neither answers nor goes away: turns are refused, and what they reserved is given back afterwards."""
+"""Parts that neither answer nor go away: nobody waits for them long, and nothing wrong is left behind."""
 
 import asyncio
 import os
 import signal
+import time
 
 import pytest
 
@@ -35,6 +36,27 @@ async def test_turns_that_are_refused_while_billing_is_frozen_leave_no_money_res
             await asyncio.sleep(0.6)
     async with user.ask("[[sim text=好]] again") as answer:
         assert answer.status == 200
+
+
+async def test_chats_go_on_while_redis_is_frozen_and_only_the_first_waits(mesh: Mesh, user: User) -> None:
+    async with user.ask("[[sim text=好]]") as answer:
+        assert answer.status == 200
+    pid = mesh.process("Redis").pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        took = [await seconds(user, f"[[sim text=好]] {n}") for n in range(4)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    # A second in the gateway, and one in the chat service.
+    assert took[0] < 3
+    assert max(took[1:]) < 1
+    assert await status(user, "[[sim text=好]] thawed", 0.5) == 200
+
+
+async def seconds(user: User, question: str) -> float:
+    begin = time.monotonic()
+    assert await status(user, question, 0) == 200
+    return time.monotonic() - begin
 
 
 async def status(user: User, question: str, after_s: float) -> int:
