@@ -11,6 +11,7 @@ Turns that a replica claimed without knowing it, because Redis' answer was lost:
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -19,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.chat.domain import Delta, Failed, Started
-from services.chat.errors import TurnLostError
+from services.chat.errors import TurnLostError, TurnNotFoundError
 from services.chat.streams.domain import Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.names import named, stops, turns
@@ -156,7 +157,9 @@ class Recovery:
         # One that was just claimed may not be known yet.
         orphans = {member for member in members if not self._log.writes(named(member))}
         for member in orphans & self._orphans:
-            await self._log.end(named(member), _UNKEPT)
+            # One of another shape has no end that anybody here could read.
+            with suppress(TurnNotFoundError):
+                await self._log.end(named(member), _UNKEPT)
             await self._redis.srem(turns(self._replica), member)
             log.warning("a log without a writer was ended")
         self._orphans = orphans
@@ -167,8 +170,11 @@ class Recovery:
             log.warning("turns are left behind: redis does not answer")
             return
         try:
+            # Nothing is claimed any more: whatever is not known by now has no writer.
+            for _ in range(2):
+                await self.audit()
             await self._redis.zrem(_REPLICAS, self._replica)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ServiceError) as error:
             log.warning("replica cannot say that it ends", error=type(error).__name__)
 
     async def _bury(self, dead: list[str]) -> None:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
 
+from services.gateway.identity.accounts import Accounts
 from services.runtime.errors import UnavailableError
 from tests.integration.gateway.conftest import APPID, Gateway, StartGateway
 
@@ -76,6 +78,24 @@ async def test_nothing_of_the_identity_is_left_but_the_id(gateway: Gateway) -> N
                 user_id,
             )
             assert not found, f"{table} has something left"
+
+
+async def test_a_login_that_was_under_way_brings_nobody_back(gateway: Gateway) -> None:
+    user_id, token = await gateway.login("erase-login")
+    await delete_me(gateway, token)
+    async with asyncpg.create_pool(
+        gateway.settings.database_url.get_secret_value(),
+        min_size=1,
+        max_size=1,
+        server_settings={"search_path": "gateway"},
+    ) as pool:
+        accounts = Accounts(pool)
+        await accounts.keep_session_key(user_id, b"x" * 32)
+        with pytest.raises(UnavailableError):
+            await accounts.add_refresh_token(user_id, b"x" * 32, ttl_s=60)
+        # A second time changes nothing.
+        await accounts.erase_user(user_id)
+        assert await accounts.wechat_session(user_id) == ("", None)
 
 
 async def test_a_key_with_its_scope_may_and_one_without_may_not(gateway: Gateway) -> None:

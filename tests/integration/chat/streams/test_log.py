@@ -357,6 +357,21 @@ async def test_a_turn_that_is_forgotten_while_it_is_written_leaves_no_name_behin
     assert (await client.exists(stream(KEY)), await client.smembers(turns("a"))) == (0, set())
 
 
+async def test_a_replica_that_leaves_ends_the_logs_that_it_claimed_in_vain(
+    client: redis.asyncio.Redis, redis_database_url: str
+) -> None:
+    async with cut_line(redis_database_url) as line, cut_client(line) as cut:
+        log = log_of(cut)
+        leaving = Recovery(cut, log, Books().close, replica="a", stop=lambda key: True, dead_after_s=1)
+        await leaving.beat()
+        line.lose_answer(b"EVAL")
+        await log.claim(KEY, "f")
+        await leaving.leave()
+    (end,) = await followed(log_of(client))
+    assert isinstance(end, Failed)
+    assert await client.zscore("chat:replicas", "a") is None
+
+
 async def test_what_a_replica_could_not_write_before_it_ended_is_ended_by_others(
     client: redis.asyncio.Redis, redis_database_url: str
 ) -> None:
