@@ -183,21 +183,21 @@ class RedisTurnLog:
                 await asyncio.sleep(pause_s)
                 batch, self._waiting = self._waiting, defaultdict(list)
                 try:
-                    await self._write(batch)
-                except (RedisError, OSError) as error:
-                    if loop.time() - written_s < self._ttl_s:
-                        self._put_back(batch)
-                    else:
-                        # By now Redis has let these logs go, if it has them at all.
-                        self._writing -= batch.keys()
-                        log.warning("turns not kept: redis does not answer", error=type(error).__name__)
-                    pause_s = min(2 * pause_s, _RETRY_S_MAX)
+                    failed = await self._write(batch)
                 except asyncio.CancelledError:
                     self._put_back(batch)
                     raise
+                self._writing -= {key for key in batch.keys() - failed if batch[key][-1].is_end}
+                if not failed:
+                    written_s = loop.time()
+                elif loop.time() - written_s < self._ttl_s:
+                    self._put_back({key: batch[key] for key in failed})
                 else:
-                    self._writing -= {key for key, entries in batch.items() if entries[-1].is_end}
-                    pause_s, written_s = _FLUSH_S, loop.time()
+                    # By now Redis has let these logs go, if it has them at all.
+                    self._writing -= failed
+                    log.warning("turns not kept: redis does not take them", turns=len(failed))
+                # One log that is not taken holds up no other.
+                pause_s = min(2 * pause_s, _RETRY_S_MAX) if len(failed) == len(batch) else _FLUSH_S
         finally:
             self._flushing = None
 
@@ -205,12 +205,20 @@ class RedisTurnLog:
         for key, entries in batch.items():
             self._waiting[key] = entries + self._waiting[key]
 
-    async def _write(self, batch: dict[TurnKey, list[Entry]]) -> None:
+    async def _write(self, batch: dict[TurnKey, list[Entry]]) -> set[TurnKey]:
+        """Append to each log; answers which ones did not take it."""
+        try:
+            results = await self._append_all(batch)
+        except (RedisError, OSError):
+            return set(batch)
+        return {key for key, result in zip(batch, results, strict=True) if isinstance(result, Exception)}
+
+    async def _append_all(self, batch: dict[TurnKey, list[Entry]]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, entries in batch.items():
                 written = [part for entry in entries for part in _written(entry)]
                 pipe.eval(self._append, 2, stream(key), turns(self._replica), str(self._ttl_s), member(key), *written)
-            await pipe.execute()
+            return await pipe.execute(raise_on_error=False)
 
     async def _read(self, key: TurnKey, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         try:

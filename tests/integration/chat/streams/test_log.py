@@ -330,6 +330,26 @@ async def test_a_log_whose_claim_was_not_heard_is_ended_by_the_replica_that_made
         assert await client.smembers(turns("a")) == set()
 
 
+async def test_a_log_that_redis_does_not_take_holds_up_no_other(client: redis.asyncio.Redis) -> None:
+    log, spoilt = log_of(client), TurnKey("u", "spoilt")
+    for key in (spoilt, KEY):
+        await log.claim(key, "f")
+    await client.delete(stream(spoilt))
+    await client.set(stream(spoilt), "no stream")
+    for event in (STARTED, DONE):
+        write(log, event, key=spoilt)
+        write(log, event)
+        await asyncio.sleep(0.15)
+    async with asyncio.timeout(2):
+        assert [*await followed(log)][-1] == DONE
+    assert (log.writes(KEY), log.writes(spoilt)) == (False, True)
+    # What waits is written when it is taken again.
+    await client.delete(stream(spoilt))
+    async with asyncio.timeout(3):
+        await log.flush()
+    assert log.is_written
+
+
 async def test_a_claim_that_the_client_sends_twice_is_one_claim(
     client: redis.asyncio.Redis, redis_database_url: str
 ) -> None:
