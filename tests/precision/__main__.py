@@ -1,22 +1,25 @@
-"""`python -m tests.precision`: what the lists that ship refuse, and what they should not."""
+"""`python -m tests.precision`: what the lists and the weights that ship refuse or refer, and what they should not.
 
+`--weights FILE` measures other weights. Sentences that went wrong are shown only of those that lists are made by: of
+the others nobody is to know before there are new ones.
+"""
+
+import argparse
 import sys
+from pathlib import Path
 
-from services.moderation.learned.samples import HELD_OUT, read_samples
+from services.moderation.learned.judging import LearnedLayer
+from services.moderation.learned.model import SHIPPED
+from services.moderation.learned.samples import HELD_OUT
 from services.moderation.lexicon.lexicon import Lexicon
-from tests.precision.corpus import development, held_out, unseen
+from tests.precision.corpus import LOOKS, by_kind, development, held_out, unseen
 from tests.precision.evaluation import evaluate, local, mistakes, shipped, shipped_learned
 
 
-def _local(lexicon: Lexicon) -> list[str]:
-    learned = shipped_learned()
-    held_out_corpus: dict[str, list[str]] = {}
-    for sample in read_samples(HELD_OUT):
-        held_out_corpus.setdefault(str(sample.label) if sample.label else "innocent", []).append(sample.text)
-        if sample.label:
-            held_out_corpus.setdefault("harmful", []).append(sample.text)
+def _local(lexicon: Lexicon, learned: LearnedLayer) -> list[str]:
+    parts = {"held out": HELD_OUT, **LOOKS}
     texts = {
-        **{f"the corpus's held-out part, {name}": each for name, each in sorted(held_out_corpus.items())},
+        **{f"{part}, {kind}": each for part, folder in parts.items() for kind, each in by_kind(folder).items()},
         "unseen, innocent": unseen().innocent,
         "unseen, harmful": [text for _, text in unseen().harmful],
         "beside the lists, innocent": held_out().innocent,
@@ -26,7 +29,10 @@ def _local(lexicon: Lexicon) -> list[str]:
 
 
 def main() -> None:
-    """Print the report; sentences that went wrong are shown only of those that lists are made by."""
+    """Print the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.precision", description=__doc__)
+    parser.add_argument("--weights", type=Path, default=SHIPPED, help="a weights file; default: the one that ships")
+    learned = shipped_learned(parser.parse_args().weights)
     lexicon = shipped()
     lines = [f"{len(lexicon)} entries"]
     for title, corpus in (("development", development()), ("held out", held_out()), ("unseen", unseen())):
@@ -40,7 +46,7 @@ def main() -> None:
             **{f"  {label}": share for label, share in result.refused_by_label.items()},
         }
         lines += ["", title, *(f"  {name:20s} {share}" for name, share in shares.items())]
-    lines += ["", "lists refuse | lists catch | scores catch | both catch", *_local(lexicon)]
+    lines += ["", "lists refuse | lists catch | scores catch | both catch", *_local(lexicon, learned)]
     lines += ["", "development, gone wrong:", *mistakes(lexicon, development())]
     sys.stdout.write("\n".join(lines) + "\n")
 

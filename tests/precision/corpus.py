@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from services.moderation.learned.samples import HELD_OUT, read_samples
+
 _FOLDER = Path(__file__).parent
+
+# Written by somebody who had seen neither the lists nor the training part; each was measured before it changed any.
+LOOKS = {"first look": HELD_OUT / "first_look", "second look": HELD_OUT / "second_look"}
 
 _TOPICS = (
     *(
@@ -105,12 +110,28 @@ def held_out() -> Corpus:
     return Corpus((*tuple(_lines("innocent.txt"))[1::2], *templates), tuple(_labelled("paraphrased.txt"))[1::2])
 
 
+def by_kind(folder: Path) -> dict[str, list[str]]:
+    """A held-out part of the learned layer's corpus: all that is harmful, by label, all that is innocent, by file."""
+    kinds: dict[str, list[str]] = {"harmful": [], "innocent": []}
+    for sample in read_samples(folder):
+        kinds["harmful" if sample.label else "innocent"].append(sample.text)
+        if sample.label:
+            kinds.setdefault(str(sample.label), []).append(sample.text)
+    for file in sorted(folder.glob("innocent-*.txt")):
+        kinds.setdefault(file.stem, list(_of_file(file)))
+    return {kind: texts for kind, texts in sorted(kinds.items()) if texts}
+
+
 def _labelled(name: str) -> Iterator[tuple[int, str]]:
     return ((int(label), text) for label, text in (line.split("\t") for line in _lines(name)))
 
 
 def _lines(name: str) -> Iterator[str]:
-    lines = (_FOLDER / name).read_text(encoding="utf-8").splitlines()
+    return _of_file(_FOLDER / name)
+
+
+def _of_file(file: Path) -> Iterator[str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
     return (line for line in lines if line and not line.startswith("#"))
 
 

@@ -117,16 +117,16 @@ def local(lexicon: Lexicon, learned: LearnedLayer, texts: Sequence[str]) -> Loca
     )
 
 
-def shipped_learned() -> LearnedLayer:
-    """The learned layer that ships, under the policy that ships."""
-    return LearnedLayer(_Shipped(), LearnedPolicy())
+def shipped_learned(weights: Path = SHIPPED) -> LearnedLayer:
+    """The learned layer of a weights file, the one that ships, under the policy that ships."""
+    return LearnedLayer(_OfFile(weights), LearnedPolicy())
 
 
-class _Shipped:
+class _OfFile:
     """The port `Screeners`."""
 
-    def __init__(self) -> None:
-        self.current = Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
+    def __init__(self, weights: Path) -> None:
+        self.current = Screener(read_weights(weights.read_bytes()), Featurizer.shipped())
 
 
 def shipped() -> Lexicon:

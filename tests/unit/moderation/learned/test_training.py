@@ -1,5 +1,6 @@
 """The corpus, and what is made of it."""
 
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,40 @@ from services.moderation.learned.labels import labelled
 from services.moderation.learned.model import SHIPPED, Screener, read_weights
 from services.moderation.learned.samples import HELD_OUT, TRAINED, Sample, read_samples
 from services.moderation.learned.training import Recipe, train
+from tests.precision.corpus import LOOKS
 
 FEATURIZER = Featurizer.shipped()
 
+# Of a sentence's triples of characters together with another's; more is a copy with a word changed.
+_COPIED = 0.6
+
+
+def triples(text: str) -> frozenset[str]:
+    view = FEATURIZER.view(text)
+    return frozenset(view[at : at + 3] for at in range(len(view) - 2)) or frozenset([view])
+
 
 def test_the_corpus_is_large_and_no_held_out_sentence_is_trained_on() -> None:
-    trained, held_out = read_samples(TRAINED), read_samples(HELD_OUT)
+    trained = read_samples(TRAINED)
+    held_out = [sample for folder in (HELD_OUT, *LOOKS.values()) for sample in read_samples(folder)]
     assert sum(sample.label != 0 for sample in trained) >= 3_000
     assert sum(sample.label == 0 for sample in trained) >= 4_000
     views = {FEATURIZER.view(sample.text) for sample in trained}
     assert not [sample.text for sample in held_out if FEATURIZER.view(sample.text) in views]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_sentence_of_a_look_is_one_of_the_training_part_with_a_word_changed(look: str) -> None:
+    trained = [triples(sample.text) for sample in read_samples(TRAINED)]
+    having: dict[str, list[int]] = defaultdict(list)
+    for number, of_one in enumerate(trained):
+        for triple in of_one:
+            having[triple].append(number)
+    for sample in read_samples(LOOKS[look]):
+        own = triples(sample.text)
+        shared = Counter(number for triple in own for number in having.get(triple, ()))
+        copies = [number for number, count in shared.items() if count >= _COPIED * len(own | trained[number])]
+        assert not copies, sample.text
 
 
 def test_the_weights_that_ship_are_worth_what_the_documents_say() -> None:
