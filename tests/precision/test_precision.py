@@ -3,7 +3,16 @@
 import pytest
 
 from services.moderation.lexicon.lexicon import Lexicon
-from tests.precision.corpus import EVASIONS, Corpus, beside_the_lists, development, held_out, unseen
+from tests.precision.corpus import (
+    EVASIONS,
+    LOOKS,
+    Corpus,
+    beside_the_lists,
+    by_kind,
+    development,
+    held_out,
+    unseen,
+)
 from tests.precision.evaluation import evaluate, local, mistakes, shipped, shipped_learned
 
 
@@ -21,7 +30,7 @@ def test_innocent_sentences_of_the_held_out_half_are_not_refused(lexicon: Lexico
     result = evaluate(lexicon, held_out())
     assert result.refused_innocent.of > 1_000
     assert result.refused_innocent.share <= 0.002
-    assert result.referred_innocent.share <= 0.06
+    assert result.referred_innocent.share <= 0.01
 
 
 def test_scores_catch_what_lists_do_not_and_hardly_any_innocent_sentence(lexicon: Lexicon) -> None:
@@ -31,6 +40,16 @@ def test_scores_catch_what_lists_do_not_and_hardly_any_innocent_sentence(lexicon
     harmful = local(lexicon, learned, [text for _, text in unseen().harmful])
     assert harmful.by_both.share >= 0.6
     assert harmful.by_lists.share < 0.25
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_fresh_eyes_wrote_is_judged_as_the_documents_say(lexicon: Lexicon, look: str) -> None:
+    learned, kinds = shipped_learned(), by_kind(LOOKS[look])
+    innocent = local(lexicon, learned, kinds["innocent"])
+    assert innocent.refused.share <= 0.002
+    assert innocent.by_both.share <= 0.02
+    assert local(lexicon, learned, kinds["innocent-everyday"]).by_both.share <= 0.0105
+    assert local(lexicon, learned, kinds["harmful"]).by_both.share >= 0.85
 
 
 @pytest.mark.parametrize("evasion", EVASIONS)

@@ -21,7 +21,7 @@ def main() -> None:
     featurizer = Featurizer.shipped()
     samples = read_samples(TRAINED)
     written = sum(sample.written for sample in samples)
-    about = f"{written:,} sentences written for it and {len(samples) - written:,} drawn from grammars"
+    about = f"{written:,} sentences written for it and {len(samples) - written:,} drawn from grammars or taken"
     content = train(samples, featurizer, about=about)
     if check and SHIPPED.read_bytes() != content:
         sys.exit("The corpus makes other weights than those that ship: run `make train-screener` and commit them.")

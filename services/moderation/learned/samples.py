@@ -1,8 +1,9 @@
 """Reads the corpus: sentences that were written, and grammars that say the same in further words.
 
 A `.txt` has one sentence a line. A `.grammar` has lines `[slot] one|another|…`, which may be empty or hold slots
-themselves, then lines with `{slot}` in them, of which sentences are drawn: `count 500` says how many. A file is named
-`LABEL-anything`, or `innocent-anything`. # begins a comment.
+themselves, then lines with `{slot}` in them, of which sentences are drawn: `count 500` says how many. A `.taken` has
+sentences of an openly licensed collection, one a line. A file is named `LABEL-anything`, or `innocent-anything`.
+# begins a comment.
 """
 
 import random
@@ -19,6 +20,7 @@ TRAINED = CORPUS / "trained"
 HELD_OUT = CORPUS / "held_out"
 
 _SHARED = "shared.slots"
+_SUFFIXES = (".txt", ".grammar", ".taken")
 _SLOT = re.compile(r"\{(\w+)\}")
 _DEFINITION = re.compile(r"\[(\w+)\] ?(.*)")
 _DRAWS_PER_SENTENCE = 20
@@ -27,7 +29,7 @@ _HELD_OUT_EVERY = 5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sentence and its label, 0 for an innocent one; `written` is False for one that a grammar made."""
+    """A sentence and its label, 0 for an innocent one; `written` is False for what a grammar made, or was taken."""
 
     label: int
     text: str
@@ -48,11 +50,11 @@ def read_samples(folder: Path) -> list[Sample]:
     shared = _slots((folder / _SHARED).read_text(encoding="utf-8").splitlines()) if (folder / _SHARED).exists() else {}
     found: dict[str, Sample] = {}
     for file in sorted(folder.iterdir(), key=lambda file: (file.suffix != ".txt", file.name)):
-        if file.suffix not in (".txt", ".grammar"):
+        if file.suffix not in _SUFFIXES:
             continue
         label = _label(file.stem)
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-        sentences = lines if file.suffix == ".txt" else _drawn(lines, shared, file.name)
+        sentences = _drawn(lines, shared, file.name) if file.suffix == ".grammar" else lines
         for text in sentences:
             known = found.setdefault(text, Sample(label, text, file.suffix == ".txt"))
             if known.label != label and known.written and file.suffix == ".txt":

@@ -33,14 +33,14 @@ class Recipe:
     Attributes:
         bits: The binary logarithm of the number of features.
         strength: Of the regression's penalty the inverse (scikit-learn's C).
-        drawn: What a sentence that a grammar made weighs beside one that was written.
+        drawn: What a sentence that a grammar made, or that was taken, weighs beside one that was written.
         kindred: What a harmful sentence of another label weighs.
     """
 
-    bits: int = 17
+    bits: int = 18
     strength: float = 50.0
     drawn: float = 0.25
-    kindred: float = 0.05
+    kindred: float = 0.1
 
 
 def train(samples: Sequence[Sample], featurizer: Featurizer, recipe: Recipe | None = None, *, about: str) -> bytes:
