@@ -11,11 +11,11 @@ from services.moderation.lexicon.lexicon import Lexicon
 # in which the first would be innocent, and what cannot be seen before them.
 CONTEXT_CHARACTERS = 256
 
-_PART_CHARACTERS = 16_384
-
 # A word whose characters are spread over more than this is none that a reader sees; else a million blanks behind one
-# letter would be read again with every part.
-_LIVE_CHARACTERS_MAX = 1_024
+# letter would be read again with every part of a text, and would all wait in a stream.
+LIVE_CHARACTERS_MAX = 1_024
+
+_PART_CHARACTERS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def judge(lexicon: Lexicon, text: str) -> Judged:
         end = min(end + _PART_CHARACTERS, len(text))
         first = max(0, begin - CONTEXT_CHARACTERS)
         part = lexicon.search(text[first:end], begin - first, last=end == len(text))
-        begin = max(first + part.live, end - _LIVE_CHARACTERS_MAX)
+        begin = max(first + part.live, end - LIVE_CHARACTERS_MAX)
         moved = [replace(match, start=match.start + first, end=match.end + first) for match in part.matches]
         found += [
             match for match in moved if match.start < begin or (match.start == begin and match.tier is Tier.BLOCK)

@@ -7,7 +7,7 @@ comes again at the front of the next one, and what was released before it comes 
 from dataclasses import dataclass, replace
 
 from services.moderation.lexicon.findings import Match
-from services.moderation.lexicon.judging import sort
+from services.moderation.lexicon.judging import LIVE_CHARACTERS_MAX, sort
 from services.moderation.lexicon.lexicon import Lexicon
 
 
@@ -28,17 +28,17 @@ def screen(lexicon: Lexicon, window: str, *, preceding: str, last: bool) -> Scre
     """Judge a window.
 
     A listed word refuses the answer from where it begins. Without one, everything is released but the longest tail
-    that could still become a word; when nothing follows, that too.
+    that could still become a word, as far as a word can reach; when nothing follows, that too.
 
     However the answer is cut, it gets the whole text's verdict. So a word that was found waits while one that begins
     before it could still come to be, and while a phrase could be completed in which it is innocent.
     """
     begin = len(preceding)
     found = lexicon.search(preceding + window, begin, last=last)
+    live = max(found.live - begin, len(window) - LIVE_CHARACTERS_MAX)
     if not found.matches:
-        return Screened(found.live - begin, None, (), ())
+        return Screened(live, None, (), ())
     judged = sort([replace(match, start=match.start - begin, end=match.end - begin) for match in found.matches])
-    live = found.live - begin
     refused = judged.refused
     if refused is not None and refused.start > live:
         refused = None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
 from services.moderation.lexicon.findings import Match
-from services.moderation.lexicon.judging import CONTEXT_CHARACTERS, Judged, judge
+from services.moderation.lexicon.judging import CONTEXT_CHARACTERS, LIVE_CHARACTERS_MAX, Judged, judge
 from services.moderation.lexicon.lexicon import Lexicon
 from services.moderation.lexicon.screening import screen
 from tests.unit.moderation.lexicon.cases import EVADED, INNOCENT, LEXICON
@@ -204,6 +204,28 @@ def test_a_window_waits_no_longer_than_the_longest_word_could() -> None:
     text = "违禁" * 500
     screened = screen(TANGLED, text, preceding="", last=False)
     assert len(text) - screened.released_characters <= 4
+
+
+@pytest.mark.parametrize("letter", ["违", "b", "六", "毒"])
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\n"])
+def test_what_waits_behind_one_letter_is_bounded_however_many_blanks_follow(letter: str, blank: str) -> None:
+    piece = blank * 500
+    held, shown = letter, ""
+    for _ in range(20):
+        held += piece
+        released = screen(TANGLED, held, preceding=shown[-CONTEXT_CHARACTERS:], last=False).released_characters
+        shown, held = shown + held[:released], held[released:]
+        assert len(held) <= LIVE_CHARACTERS_MAX
+    assert shown + held == letter + piece * 20
+
+
+def test_a_word_is_refused_in_a_stream_as_far_apart_as_one_is_seen() -> None:
+    spread = "违" + " " * 400 + "禁" + " " * 400 + "词"
+    shown, found = stream(TANGLED, cut(f"甲乙{spread}丙", range(0, 900, 7)))
+    assert shown == "甲乙"
+    assert found.refused is not None
+    # One that waits for what stands before it is not let go because it waits for long.
+    assert_same(TANGLED, f"六{' ' * 3_000}违禁词", cut(f"六{' ' * 3_000}违禁词", range(0, 3_000, 100)))
 
 
 def test_the_end_of_an_answer_releases_what_was_held_back() -> None:
