@@ -1,15 +1,25 @@
 """ModerationService over real gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
-from queqiao.moderation.v1 import audit_pb2, audit_pb2_grpc, moderation_pb2, moderation_pb2_grpc
+from queqiao.moderation.v1 import (
+    audit_pb2,
+    audit_pb2_grpc,
+    moderation_pb2,
+    moderation_pb2_grpc,
+    screener_pb2,
+    screener_pb2_grpc,
+)
 from structlog.testing import capture_logs
 
 from services.moderation.app import app
 from services.moderation.config import ModerationSettings
+from services.moderation.learned.model import SHIPPED, read_weights, write_weights
 from services.runtime.channels import Peer
 from services.runtime.errors import RemoteError, StartupError
 from services.runtime.exchange import Exchange
@@ -73,6 +83,39 @@ async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(pee
         (2, True),
         (6, False),
     ]
+
+
+async def test_weights_that_are_put_in_force_under_load_drop_no_check_and_cut_no_stream(peer: Peer) -> None:
+    other = write_weights(replace(read_weights(SHIPPED.read_bytes()), about="other words about the same"))
+    screener: screener_pb2_grpc.ScreenerServiceAsyncStub = screener_pb2_grpc.ScreenerServiceStub(peer.channel)
+    in_force = (await peer.unary(screener.GetScreener, screener_pb2.GetScreenerRequest(), timeout_s=5)).version
+    answered = 0
+    stopping = asyncio.Event()
+
+    async def ask() -> None:
+        nonlocal answered
+        while not stopping.is_set():
+            assert not (await check(peer, "宝妈手机兼职，每天结算，想了解的私聊")).refused
+            answered += 1
+
+    async def read() -> None:
+        windows = screening(peer)
+        while not stopping.is_set():
+            window = moderation_pb2.OutputWindow(request_id="a", text="平安了吗。")
+            response = await windows.send(moderation_pb2.ScreenOutputRequest(windows=[window]))
+            assert response.results[0].released_characters == len(window.text)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        for work in (ask, ask, read):
+            tasks.create_task(work())
+        request = screener_pb2.PutWeightsRequest(content=other, author="clerk")
+        put = await peer.unary(screener.PutWeights, request, timeout_s=10)
+        before = answered
+        while in_force != put.version:
+            await asyncio.sleep(0.05)
+            in_force = (await peer.unary(screener.GetScreener, screener_pb2.GetScreenerRequest(), timeout_s=5)).version
+        stopping.set()
+    assert answered > before
 
 
 async def test_what_does_not_fit_is_named_field_by_field(peer: Peer) -> None:

@@ -122,6 +122,28 @@ async def test_a_refusal_is_shown_with_its_text_and_steers_no_terminal(queqiao: 
     assert "\x1b" not in ran.printed
 
 
+async def test_what_a_score_refused_is_shown_with_layer_label_score_and_n_grams(
+    queqiao: Queqiao, store: RefusalStore, allowing: MemoryAllowing
+) -> None:
+    offer = "宝妈手机兼职，每天结算，想了解的私聊"
+    grams = ("机兼职", "天结算", "私聊")
+    await written(
+        store, [finding(0, layer=Layer.LEARNED, rule="score", label=20008, score=0.9314, grams=grams, text=offer)]
+    )
+    shown = [line.split() for line in (await queqiao("show", "1")).printed.splitlines()]
+    for fact in (["layer", "learned"], ["label", "20008"], ["score", "0.931"], ["n-grams", *grams]):
+        assert fact in shown
+    (listed,) = map(json.loads, (await queqiao("refusals", "--layer", "learned", "--json")).printed.splitlines())
+    assert (listed["layer"], listed["label"], listed["grams"]) == ("learned", 20008, list(grams))
+    assert listed["score"] == pytest.approx(0.9314)
+    # A phrase that holds nothing that weighed would change no score.
+    refused = await queqiao("appeal", "1", "--phrase", "想了解的")
+    assert (refused.status, allowing.granted) == (1, [])
+    assert "n-grams that weighed" in refused.complaint
+    assert (await queqiao("appeal", "1", "--phrase", "手机兼职")).status == 0
+    assert allowing.granted == [("手机兼职", "clerk", "")]
+
+
 async def test_a_text_that_was_not_kept_is_said_to_be_missing(queqiao: Queqiao, store: RefusalStore) -> None:
     await written(store, [finding(0)], keep_texts=False)
     assert (await queqiao("show", "1")).printed.splitlines()[-1] == "The text was not kept."
