@@ -21,6 +21,7 @@ from services.gateway.chat.relay import Relay
 from services.gateway.chat.routes import ChatCompletions
 from services.gateway.chat.socket_routes import ChatSockets
 from services.gateway.chat.stream_routes import ChatStreams
+from services.gateway.chat.turns import Turns
 from services.gateway.config import GatewaySettings
 from services.gateway.conversations.client import ConversationClient
 from services.gateway.conversations.routes import ConversationRoutes
@@ -215,15 +216,12 @@ def _routes(
         ),
         admission,
     )
+    turns = Turns(gate, scheduler, principals, views, names, services.chat)
     login = Login(platform, accounts, payers, services.billing, sessions)
     features = (
         ChatCompletions(
             gate,
-            scheduler,
-            principals,
-            views,
-            names,
-            services.chat,
+            turns,
             relay,
             body_bytes_max=body_bytes_max,
             heartbeat_s=settings.heartbeat_s,
@@ -266,10 +264,8 @@ def _routes(
     operations = [operation for feature in features for operation in feature.operations()]
     sockets = ChatSockets(
         gate,
-        scheduler,
-        principals,
+        turns,
         views,
-        names,
         services.chat,
         metrics,
         per_user_max=settings.sockets_per_user_max,

@@ -40,7 +40,8 @@ class Gate:
             RateLimitedError: The user makes too many requests.
             UnavailableError: The store of keys does not answer.
         """
-        admitted, headers = await self.admit(await self._authenticator.caller_of(Headers(scope=request)), scope)
+        caller = await self._authenticator.caller_of(Headers(scope=request))
+        admitted, headers = await self._admit(_allowed(caller, scope))
         add_headers(request, headers)
         return admitted
 
@@ -50,20 +51,18 @@ class Gate:
         Raises:
             ServiceError: As `enter`.
         """
-        admitted, _ = await self.admit(await self._authenticator.caller(f"Bearer {token}"), scope)
+        admitted, _ = await self._admit(await self.caller(token, scope))
         return admitted
 
-    async def admit(self, caller: Caller, scope: Scope) -> tuple[Admitted, dict[str, str]]:
-        """Admit a caller; answers what to tell them in headers, too.
+    async def caller(self, token: str, scope: Scope) -> Caller:
+        """Who has this token; nothing is counted.
 
         Raises:
-            ServiceError: As `enter`.
+            InvalidApiKeyError: The token is not valid.
+            ScopeMissingError: The API key is not for this.
+            UnavailableError: The store of keys does not answer.
         """
-        if scope not in caller.scopes:
-            raise ScopeMissingError("The API key is not for this.", metadata={"scope": scope.value})
-        admitted = Admitted(caller.user_id, await self._tiers.tier(caller))
-        allowance = await self._count(admitted, 1)
-        return admitted, allowance
+        return _allowed(await self._authenticator.caller(f"Bearer {token}"), scope)
 
     async def count(self, admitted: Admitted, requests: int) -> None:
         """Count what a request asks for beyond the one that it came in with.
@@ -78,9 +77,20 @@ class Gate:
         """How much a turn of theirs weighs in the queue."""
         return self._limits.weight(admitted.tier)
 
+    async def _admit(self, caller: Caller) -> tuple[Admitted, dict[str, str]]:
+        """Admit a caller; answers what to tell them in headers, too."""
+        admitted = Admitted(caller.user_id, await self._tiers.tier(caller))
+        return admitted, await self._count(admitted, 1)
+
     async def _count(self, admitted: Admitted, requests: int) -> dict[str, str]:
         per_minute = self._limits.per_minute(admitted.tier)
         allowance = await self._rate_limit.count(
             admitted.tier.value, admitted.user_id, per_minute=per_minute, requests=requests
         )
         return allowance.headers if allowance else {}
+
+
+def _allowed(caller: Caller, scope: Scope) -> Caller:
+    if scope not in caller.scopes:
+        raise ScopeMissingError("The API key is not for this.", metadata={"scope": scope.value})
+    return caller

@@ -5,7 +5,6 @@ completed, error and pong. `id` is the client's own name for one turn of a socke
 of streams over HTTP, so that a turn can be resumed over either.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +33,7 @@ class Start:
     """A new turn: `body` is that of a chat completion, `headers` what HTTP would say beside it."""
 
     id: str
-    body: bytes
+    body: dict[str, Any]
     headers: Mapping[str, str]
     token: str = ""
 
@@ -100,8 +99,7 @@ def parsed(value: dict[str, Any]) -> Frame:
         raise wrong("body", "missing")
     said = {"idempotency-key": frame.idempotency_key, "cache-control": frame.cache_control}
     headers = {name: value for name, value in said.items() if value is not None}
-    # Text may hold halves of surrogates: the check of the body refuses them by name.
-    return Start(frame.id, json.dumps(frame.body).encode(), headers, frame.token)
+    return Start(frame.id, frame.body, headers, frame.token)
 
 
 def _resume(frame: _Frame) -> Resume:

@@ -1,8 +1,6 @@
 """A turn's events, passed on to one client as they come."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
 
 import structlog
 from starlette.datastructures import Headers
@@ -12,7 +10,7 @@ from services.gateway.admission.scheduler import OnPosition
 from services.gateway.chat import completions
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import ChunkWriter, EventId
-from services.gateway.chat.domain import Completed, Delta, Event, Started
+from services.gateway.chat.domain import Completed, Delta, Event, Started, Turn
 from services.gateway.chat.shown import shown_events
 from services.gateway.edge import http_errors, languages
 from services.gateway.metrics import GatewayMetrics
@@ -25,8 +23,6 @@ _STREAM_HEADERS = {
     # Else nginx would collect the stream before it passes it on.
     "X-Accel-Buffering": "no",
 }
-
-Turn: TypeAlias = AbstractAsyncContextManager[tuple[Started, AsyncIterator[Event]]]
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from services.gateway.chat.domain import CachePolicy, Message, Parameters, Place, Question, Role, Where
 from services.gateway.chat.messages import demand_clean, messages
-from services.gateway.edge.body import fit, parse, shown, wrong
+from services.gateway.edge.body import fit, shown, wrong
 from services.gateway.edge.texts import clean
 from services.gateway.identity.ids import is_id, is_message_id
 
@@ -115,13 +115,12 @@ class ChatRequest:
     include_usage: bool
 
 
-def chat_request(raw: bytes, headers: Headers) -> ChatRequest:
-    """A chat completion.
+def chat_request(value: dict[str, Any], headers: Headers) -> ChatRequest:
+    """A chat completion; what is handed on is taken out of `value`.
 
     Raises:
         InvalidRequestError: `fields` names what is wrong.
     """
-    value = parse(raw)
     extra_json = _extra_json(value)
     body = fit(value, ChatBody)
     if body.on_disconnect not in _ON_DISCONNECT:

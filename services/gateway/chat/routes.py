@@ -8,21 +8,17 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Send
 from starlette.types import Scope as Request
 
-from services.gateway.admission.gate import Admitted, Gate
-from services.gateway.admission.scheduler import OnPosition, TurnScheduler
-from services.gateway.chat.client import ChatClient
+from services.gateway.admission.gate import Gate
+from services.gateway.admission.scheduler import OnPosition
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import Completion
 from services.gateway.chat.domain import Event, Started
-from services.gateway.chat.relay import Relay, Turn
-from services.gateway.chat.requests import ChatBody, ChatRequest, chat_request, idempotency_key
+from services.gateway.chat.relay import Relay
+from services.gateway.chat.requests import ChatBody
+from services.gateway.chat.turns import PreparedTurn, Turns
 from services.gateway.edge import body
 from services.gateway.edge.operations import IDEMPOTENCY_KEY, Operation, Parameter
 from services.gateway.identity.domain import Scope
-from services.gateway.identity.ids import turn_id
-from services.gateway.identity.principals import Principals
-from services.gateway.models.names import ModelNames
-from services.gateway.policy.view import View, Views
 from services.runtime.errors import ServiceError
 
 # What a turn can end with, at once or as an event of its stream.
@@ -53,11 +49,7 @@ class ChatCompletions:
     def __init__(
         self,
         gate: Gate,
-        scheduler: TurnScheduler,
-        principals: Principals,
-        views: Views,
-        models: ModelNames,
-        chat: ChatClient,
+        turns: Turns,
         relay: Relay,
         *,
         body_bytes_max: int,
@@ -65,11 +57,7 @@ class ChatCompletions:
     ) -> None:
         """Use these."""
         self._gate = gate
-        self._scheduler = scheduler
-        self._principals = principals
-        self._views = views
-        self._models = models
-        self._chat = chat
+        self._turns = turns
         self._relay = relay
         self._body_bytes_max = body_bytes_max
         self._heartbeat_s = heartbeat_s
@@ -111,44 +99,35 @@ class ChatCompletions:
             ServiceError: Nothing has been sent yet, and this is why.
             ClientGoneError: The client left.
         """
-        self._scheduler.demand_room()
+        self._turns.demand_room()
         headers = Headers(scope=scope)
         admitted = await self._gate.enter(scope, Scope.CHAT)
-        key = idempotency_key(headers)
-        asked = chat_request(await body.read(receive, headers, bytes_max=self._body_bytes_max), headers)
-        principal = await self._principals.principal(admitted.user_id)
-        view = await self._views.of(headers, admitted)
-        self._views.demand_hours(view)
-        question = await self._models.real(asked.question)
-        if key:
-            name_turn(scope, turn_id(admitted.user_id, key))
-        request_id: str = scope["state"]["request_id"]
+        asked = body.parse(await body.read(receive, headers, bytes_max=self._body_bytes_max))
+        prepared = await self._turns.prepare(
+            admitted, asked, headers, client=headers, request_id=scope["state"]["request_id"]
+        )
+        name_turn(scope, prepared.request_id)
         client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
-        turn = self._chat.turn(request_id, principal, question)
         try:
-            last = await self._relayed(client, turn, scope, view, asked, admitted)
+            last = await self._relayed(client, scope, prepared)
         except ServiceError as error:
-            raise view.named(error) from None
+            raise prepared.view.named(error) from None
         await client.finish(last)
 
-    async def _relayed(
-        self, client: ClientStream, turn: Turn, scope: Request, view: View, asked: ChatRequest, admitted: Admitted
-    ) -> bytes:
+    async def _relayed(self, client: ClientStream, scope: Request, prepared: PreparedTurn) -> bytes:
         """Answer as was asked for; answers the bytes that are still to be sent."""
+        view, asked = prepared.view, prepared.asked
         if asked.stream:
-            on_position = self._relay.tell_position(client)
-            scheduled = self._scheduled(admitted, turn, on_position)
-            return await self._relay.stream(client, scheduled, scope, view, include_usage=asked.include_usage)
-        request_id: str = scope["state"]["request_id"]
-        return await self._relay.whole(client, self._scheduled(admitted, turn, None), request_id, view)
+            turn = self._placed(prepared, self._relay.tell_position(client))
+            return await self._relay.stream(client, turn, scope, view, include_usage=asked.include_usage)
+        return await self._relay.whole(client, self._placed(prepared, None), prepared.request_id, view)
 
     @asynccontextmanager
-    async def _scheduled(
-        self, admitted: Admitted, turn: Turn, on_position: OnPosition | None
+    async def _placed(
+        self, prepared: PreparedTurn, on_position: OnPosition | None
     ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
         """The turn, once it may run."""
-        weight = self._gate.weight(admitted)
-        async with self._scheduler.turn(admitted.user_id, weight=weight, on_position=on_position), turn as started:
+        async with self._turns.place(prepared, on_position), prepared.turn as started:
             yield started
 
 

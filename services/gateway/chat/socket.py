@@ -2,30 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from services.gateway.admission.gate import Admitted, Gate
-from services.gateway.admission.scheduler import TurnScheduler
+from services.gateway.admission.gate import Gate
 from services.gateway.chat import frames
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.completions import EventId
-from services.gateway.chat.domain import Completed, Delta, Event, Started
-from services.gateway.chat.requests import chat_request, idempotency_key
+from services.gateway.chat.domain import Completed, Delta, Started, Turn
 from services.gateway.chat.shown import shown_events
+from services.gateway.chat.turns import Turns
 from services.gateway.edge import http_errors
 from services.gateway.edge.body import parse, wrong
 from services.gateway.edge.languages import Language
 from services.gateway.errors import InternalError, InvalidApiKeyError, TooManyTurnsError
 from services.gateway.identity.domain import Scope
-from services.gateway.identity.ids import new_request_id, turn_id
-from services.gateway.identity.principals import Principals
+from services.gateway.identity.ids import new_request_id
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.models.names import ModelNames
 from services.gateway.policy.view import View, Views
 from services.runtime.errors import ServiceError
 from services.runtime.trace import adopt_traceparent
@@ -42,8 +38,6 @@ _UNSUPPORTED_DATA = 1003
 
 log = structlog.get_logger()
 
-Turn = AbstractAsyncContextManager[tuple[Started, AsyncIterator[Event]]]
-
 
 class Socket:
     """Serves one client until it leaves, or misbehaves."""
@@ -53,10 +47,8 @@ class Socket:
         websocket: WebSocket,
         language: Language,
         gate: Gate,
-        scheduler: TurnScheduler,
-        principals: Principals,
+        turns: Turns,
         views: Views,
-        models: ModelNames,
         chat: ChatClient,
         metrics: GatewayMetrics,
         *,
@@ -68,11 +60,9 @@ class Socket:
         Args:
             websocket: The socket.
             language: What errors are told in.
-            gate: Admits.
-            scheduler: Says when a turn may run.
-            principals: Knows who asks.
+            gate: Authenticates and admits.
+            turns: Prepares turns and gives them their places.
             views: Knows what the client may see.
-            models: Knows models by every name of theirs.
             chat: Answers.
             metrics: Counts and times turns.
             auth_s: How long the client may take to say who it is.
@@ -81,17 +71,16 @@ class Socket:
         self._websocket = websocket
         self._language = language
         self._gate = gate
-        self._scheduler = scheduler
-        self._principals = principals
+        self._turns = turns
         self._views = views
-        self._models = models
         self._chat = chat
         self._metrics = metrics
         self._auth_s = auth_s
         self._on_user = on_user
         self._token = ""
         self._user_id = ""
-        self._turns: dict[str, asyncio.Task[None]] = {}
+        self._bad_frames = 0
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._requests: dict[str, str] = {}
         # When turns arrived that have shown no text yet.
         self._arrived: dict[str, float] = {}
@@ -100,19 +89,18 @@ class Socket:
     async def serve(self, token: str) -> None:
         """Read frames until the client leaves; `token` is what it said before the first one, "" nothing."""
         try:
-            async with asyncio.TaskGroup() as turns:
+            async with asyncio.TaskGroup() as tasks:
                 try:
-                    await self._read(turns, token)
+                    await self._read(tasks, token)
                 finally:
-                    for task in self._turns.values():
+                    for task in self._running.values():
                         task.cancel()
         except* WebSocketDisconnect:
             pass
 
-    async def _read(self, turns: asyncio.TaskGroup, token: str) -> None:
-        bad = 0
-        if token:
-            await self._authenticate(token)
+    async def _read(self, tasks: asyncio.TaskGroup, token: str) -> None:
+        if token and not await self._served(self._authenticate(token)):
+            return
         while self._websocket.client_state is WebSocketState.CONNECTED:
             try:
                 async with asyncio.timeout(None if self._user_id else self._auth_s):
@@ -124,20 +112,26 @@ class Socket:
                 # A binary frame.
                 await self._websocket.close(_UNSUPPORTED_DATA)
                 return
-            try:
-                await self._handle(frames.parsed(parse(text.encode("utf-8", "surrogatepass"))), turns)
-            except InvalidApiKeyError as error:
-                await self._close(error)
+            if not await self._served(self._handle(text, tasks)):
                 return
-            except ServiceError as error:
-                bad += 1
-                await self._fail(None, error)
-                if bad >= _BAD_FRAMES_MAX:
-                    await self._websocket.close(_POLICY_VIOLATION)
-                    return
 
-    async def _handle(self, frame: frames.Frame, turns: asyncio.TaskGroup) -> None:
-        match frame:
+    async def _served(self, doing: Awaitable[None]) -> bool:
+        """Do what the client wants and tell it what goes wrong; answers whether the socket is still open."""
+        try:
+            await doing
+        except InvalidApiKeyError as error:
+            await self._close(error)
+            return False
+        except ServiceError as error:
+            self._bad_frames += 1
+            await self._fail(None, error)
+            if self._bad_frames >= _BAD_FRAMES_MAX:
+                await self._websocket.close(_POLICY_VIOLATION)
+                return False
+        return True
+
+    async def _handle(self, text: str, tasks: asyncio.TaskGroup) -> None:
+        match frame := frames.parsed(parse(text.encode("utf-8", "surrogatepass"))):
             case frames.Ping():
                 await self._send(frames.PONG)
             case frames.Auth():
@@ -150,31 +144,32 @@ class Socket:
                     await self._authenticate(frame.token)
                 if not self._user_id:
                     raise InvalidApiKeyError
-                self._begin(frame, turns)
+                self._begin(frame, tasks)
 
     async def _authenticate(self, token: str) -> None:
-        admitted = await self._gate.enter_token(token, Scope.CHAT)
-        if self._user_id and admitted.user_id != self._user_id:
+        # Nothing is counted here: each turn counts by itself, however its token came.
+        caller = await self._gate.caller(token, Scope.CHAT)
+        if self._user_id and caller.user_id != self._user_id:
             # Whose turns these are does not change under way.
             raise InvalidApiKeyError
         if not self._user_id:
-            self._on_user(admitted.user_id)
-            self._user_id = admitted.user_id
+            self._on_user(caller.user_id)
+            self._user_id = caller.user_id
         self._token = token
 
-    def _begin(self, frame: frames.Start | frames.Resume, turns: asyncio.TaskGroup) -> None:
-        if frame.id in self._turns:
+    def _begin(self, frame: frames.Start | frames.Resume, tasks: asyncio.TaskGroup) -> None:
+        if frame.id in self._running:
             raise wrong("id", "turn_running")
-        if len(self._turns) >= _TURNS_MAX:
+        if len(self._running) >= _TURNS_MAX:
             raise TooManyTurnsError(
                 "Too many turns run on this socket.", metadata={"limit": str(_TURNS_MAX)}, retry_after_s=1
             )
-        task = turns.create_task(self._run(frame))
-        self._turns[frame.id] = task
+        task = tasks.create_task(self._run(frame))
+        self._running[frame.id] = task
         task.add_done_callback(lambda _: self._forget(frame.id))
 
     def _forget(self, turn: str) -> None:
-        self._turns.pop(turn, None)
+        self._running.pop(turn, None)
         self._requests.pop(turn, None)
         self._arrived.pop(turn, None)
 
@@ -202,18 +197,20 @@ class Socket:
         await self._fail(turn_name, error)
 
     async def _start(self, frame: frames.Start) -> None:
-        self._scheduler.demand_room()
+        async def tell(position: int) -> None:
+            await self._send(frames.queued(frame.id, position))
+
+        self._turns.demand_room()
         admitted = await self._gate.enter_token(self._token, Scope.CHAT)
-        headers = Headers(frame.headers)
-        key = idempotency_key(headers)
-        asked = chat_request(frame.body, headers)
-        principal = await self._principals.principal(admitted.user_id)
-        view = await self._views.of(self._websocket.headers, admitted)
-        self._views.demand_hours(view)
-        question = await self._models.real(asked.question)
-        request_id = turn_id(admitted.user_id, key) if key else new_request_id()
-        turn = self._chat.turn(request_id, principal, question)
-        await self._follow(frame.id, request_id, turn, admitted, view)
+        prepared = await self._turns.prepare(
+            admitted,
+            frame.body,
+            Headers(frame.headers),
+            client=self._websocket.headers,
+            request_id=new_request_id(),
+        )
+        async with self._turns.place(prepared, tell):
+            await self._relay(frame.id, prepared.request_id, prepared.turn, prepared.view, EventId())
 
     async def _resume(self, frame: frames.Resume) -> None:
         admitted = await self._gate.enter_token(self._token, Scope.CHAT)
@@ -221,14 +218,6 @@ class Socket:
         after = 0 if view.hides_code else frame.last.position
         turn = self._chat.resumed(admitted.user_id, frame.request_id, after)
         await self._relay(frame.id, frame.request_id, turn, view, frame.last)
-
-    async def _follow(self, turn_name: str, request_id: str, turn: Turn, admitted: Admitted, view: View) -> None:
-        async def tell(position: int) -> None:
-            await self._send(frames.queued(turn_name, position))
-
-        weight = self._gate.weight(admitted)
-        async with self._scheduler.turn(admitted.user_id, weight=weight, on_position=tell):
-            await self._relay(turn_name, request_id, turn, view, EventId())
 
     async def _relay(self, turn_name: str, request_id: str, turn: Turn, view: View, last: EventId) -> None:
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -259,7 +248,7 @@ class Socket:
 
     async def _cancel(self, turn_name: str) -> None:
         """Stop a turn; one that has not been asked yet just leaves the queue."""
-        task = self._turns.get(turn_name)
+        task = self._running.get(turn_name)
         if task is None:
             raise wrong("id", "no_turn")
         request_id = self._requests.get(turn_name)

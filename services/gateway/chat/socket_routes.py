@@ -5,14 +5,12 @@ from collections import Counter
 from starlette.websockets import WebSocket
 
 from services.gateway.admission.gate import Gate
-from services.gateway.admission.scheduler import TurnScheduler
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.socket import Socket
+from services.gateway.chat.turns import Turns
 from services.gateway.edge import languages
 from services.gateway.errors import TooManySocketsError
-from services.gateway.identity.principals import Principals
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.models.names import ModelNames
 from services.gateway.policy.view import Views
 
 # How long a client may take to say who it is, in seconds.
@@ -33,10 +31,8 @@ class ChatSockets:
     def __init__(
         self,
         gate: Gate,
-        scheduler: TurnScheduler,
-        principals: Principals,
+        turns: Turns,
         views: Views,
-        models: ModelNames,
         chat: ChatClient,
         metrics: GatewayMetrics,
         *,
@@ -44,10 +40,8 @@ class ChatSockets:
     ) -> None:
         """Use these; a user may have so many sockets open in this replica."""
         self._gate = gate
-        self._scheduler = scheduler
-        self._principals = principals
+        self._turns = turns
         self._views = views
-        self._models = models
         self._chat = chat
         self._metrics = metrics
         self._per_user_max = per_user_max
@@ -77,10 +71,8 @@ class ChatSockets:
             websocket,
             languages.language(websocket.headers.get("accept-language")),
             self._gate,
-            self._scheduler,
-            self._principals,
+            self._turns,
             self._views,
-            self._models,
             self._chat,
             self._metrics,
             auth_s=_AUTH_S,

@@ -180,6 +180,31 @@ async def test_a_wrong_token_ends_the_socket_with_a_sentence(gateway: Gateway) -
         assert await client.close_code() == 1008
 
 
+async def test_a_wrong_token_as_a_subprotocol_ends_the_socket_with_a_sentence(gateway: Gateway) -> None:
+    async with connect(gateway, protocols=["queqiao.v1", "bearer.sk-qq-wrong"]) as socket:
+        client = Client(socket)
+        error = await client.hear()
+        assert (error["type"], error["id"], error["error"]["code"]) == ("error", None, "invalid_api_key")
+        assert error["error"]["message"]
+        assert await client.close_code() == 1008
+
+
+async def test_a_turn_counts_once_against_the_rate_limit_however_its_token_comes(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(rate_limit_key_per_minute=2)
+    async with connect(gateway, protocols=["queqiao.v1", f"bearer.{gateway.key}"]) as socket:
+        client = Client(socket)
+        await client.say(type="auth", token=gateway.key)
+        await client.hear()
+        await client.say(type="start", id="t1", token=gateway.key, body=BODY)
+        started = (await client.hear_until("completed"))[0]
+        await client.say(type="resume", id="t2", token=gateway.key, request_id=started["request_id"])
+        await client.hear_until("completed")
+        await client.say(type="start", id="t3", token=gateway.key, body=BODY)
+        refused = await client.hear()
+    assert (refused["type"], refused["id"], refused["error"]["code"]) == ("error", "t3", "rate_limit_exceeded")
+    assert refused["retry_after_s"] > 0
+
+
 async def test_a_turn_without_a_token_ends_the_socket(gateway: Gateway) -> None:
     async with connect(gateway) as socket:
         await Client(socket).say(type="start", id="t1", body=BODY)

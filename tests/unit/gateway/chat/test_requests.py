@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from services.gateway.chat.convert import turn_request
 from services.gateway.chat.domain import CachePolicy, Message, Parameters, Place, Role, Where
 from services.gateway.chat.requests import ChatRequest, chat_request, idempotency_key
+from services.gateway.edge.body import parse
 from services.gateway.identity.domain import Principal
 from services.runtime.errors import InvalidRequestError
 
@@ -18,7 +19,7 @@ HELLO = [{"role": "user", "content": "你好"}]
 
 
 def parsed(headers: dict[str, str] | None = None, **body: Any) -> ChatRequest:
-    return chat_request(json.dumps({"messages": HELLO, **body}).encode(), Headers(headers or {}))
+    return chat_request(parse(json.dumps({"messages": HELLO, **body}).encode()), Headers(headers or {}))
 
 
 def refused(headers: dict[str, str] | None = None, **body: Any) -> str:
@@ -218,7 +219,7 @@ def _accepted_or_refused(raw: bytes) -> None:
 
 def _refusal(raw: bytes) -> InvalidRequestError | None:
     try:
-        request = chat_request(raw, Headers({}))
+        request = chat_request(parse(raw), Headers({}))
     except InvalidRequestError as error:
         return error
     # What is handed on fits the wire.
