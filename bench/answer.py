@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.directive import Behaviour, text_of
+from bench.schema import prescribed
 
 _PASSAGE = (
     "七夕的夜里喜鹊搭起一座桥让隔着银河的两个人见面清晨的河边有人打水有人洗菜孩子们沿着石板路去上学老茶馆里坐满了"
@@ -47,12 +48,15 @@ def compose(
 ) -> Answer:
     """The answer to `messages`; a character counts as a token, and `max_tokens` cuts it short.
 
-    `body` is the whole request, for a behaviour that repeats it.
+    `body` is the whole request, for a behaviour that repeats it, or answers in its shape.
     """
-    echoed = body if behaviour.echo_body else messages if behaviour.echo else None
+    echoed: object = body if behaviour.echo_body else messages if behaviour.echo else None
+    if behaviour.json:
+        echoed = prescribed((body or {}).get("response_format"))
+    tool = None if messages and messages[-1].get("role") == "tool" else behaviour.tool
     deltas = _deltas(behaviour, echoed, seed)
     reasoning = _parts(behaviour.reasoning or "")
-    finish_reason = "stop" if behaviour.tool is None else "tool_calls"
+    finish_reason = "stop" if tool is None else "tool_calls"
     if max_tokens is not None and sum(map(len, deltas)) > max_tokens:
         deltas, finish_reason = _shortened(deltas, max_tokens), "length"
     prompt = behaviour.prompt_tokens
@@ -64,7 +68,7 @@ def compose(
         completion_tokens=sum(map(len, deltas + reasoning)) if written is None else written,
         cached_tokens=behaviour.cached_tokens or 0,
         reasoning=reasoning,
-        tool=behaviour.tool,
+        tool=tool,
     )
 
 

@@ -27,13 +27,14 @@ class Behaviour:
     `text` fixes the answer; a `|` in it marks where one delta ends and the next begins. `cut_after` drops the
     connection and `stall_after` goes silent after that many deltas. `status` other than 200 answers that error
     at once, with `retry_after_s` in its Retry-After header. `echo` answers the received messages as JSON,
-    `echo_body` the whole request. The token counts replace the simulated usage figures (one character, one token).
-    `only` is the provider, or the key, that this is for; None for all.
+    `echo_body` the whole request, `json` the least object that the request's `response_format` allows.
+    The token counts replace the simulated usage figures (one character, one token). `only` is the provider, or the
+    key, that this is for; None for all.
 
-    Of a stream alone: `reasoning` comes before the text, cut likewise, and a call of the function `tool` after it;
-    `crlf` ends lines with two bytes; `comments` puts a comment and an event name before each
-    event; `piece_bytes` sends the bytes in pieces of that size, whatever they cut; `torn` lets `cut_after` drop
-    the connection in the middle of the next event; `bad_json` ends the answer with an event that is no JSON;
+    Of a stream alone: `reasoning` comes before the text, cut likewise, and a call of the function `tool` after it,
+    unless its result has just come; `crlf` ends lines with two bytes; `comments` puts a comment and an event name
+    before each event; `piece_bytes` sends the bytes in pieces of that size, whatever they cut; `torn` lets `cut_after`
+    drop the connection in the middle of the next event; `bad_json` ends the answer with an event that is no JSON;
     `done_twice`, `no_done` and `no_finish` repeat or leave out the ends that the protocol wants.
     """
 
@@ -48,6 +49,7 @@ class Behaviour:
     no_usage: bool = False
     echo: bool = False
     echo_body: bool = False
+    json: bool = False
     only: str | None = None
     reasoning: str | None = None
     tool: str | None = None

@@ -85,6 +85,27 @@ def test_a_tool_is_why_the_answer_ends() -> None:
     assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"city": "长沙"}
 
 
+def test_a_tool_whose_result_has_come_is_not_called_again() -> None:
+    messages = [*QUESTION, {"role": "assistant", "content": ""}, {"role": "tool", "content": "晴"}]
+    answer = compose(Behaviour(text="好", tool="weather"), messages, None, 1)
+    assert (answer.tool, answer.finish_reason) == (None, "stop")
+
+
+def test_an_answer_has_the_shape_that_is_prescribed() -> None:
+    schema = {
+        "$defs": {"Sky": {"enum": ["晴", "雨"]}},
+        "properties": {
+            "city": {"type": "string"},
+            "sky": {"$ref": "#/$defs/Sky"},
+            "degrees": {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}},
+        },
+        "type": "object",
+    }
+    body = {"response_format": {"type": "json_schema", "json_schema": {"name": "report", "schema": schema}}}
+    answer = compose(Behaviour(json=True), QUESTION, None, 1, body)
+    assert json.loads("".join(answer.deltas)) == {"city": "长沙", "sky": "晴", "degrees": [7]}
+
+
 def test_the_whole_request_can_be_repeated() -> None:
     body = {"model": "m", "messages": QUESTION, "tools": []}
     answer = compose(Behaviour(echo_body=True), QUESTION, None, 1, body)
