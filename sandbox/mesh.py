@@ -8,11 +8,10 @@ from types import TracebackType
 from typing import IO, TypeVar
 
 import aiohttp
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sandbox import model, parts
-from sandbox.ports import HOST, cannot_listen, free_ports, listens
+from sandbox.ports import HOST, cannot_listen, free_ports
+from sandbox.probe import grpc_serving
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
@@ -198,7 +197,7 @@ class Mesh:
         if service == "gateway":
             await self._supervisor.ready(process, lambda: parts.http_ok(f"http://{host}:{env['PORT']}/readyz"))
         else:
-            await self._supervisor.ready(process, lambda: _grpc_serving(f"{host}:{env['PORT']}"))
+            await self._supervisor.ready(process, lambda: grpc_serving(f"{host}:{env['PORT']}", env))
 
     def _service_env(self, name: str) -> dict[str, str]:
         known = {**self._given, **self.env}
@@ -284,17 +283,3 @@ async def _all(work: Iterable[Coroutine[None, None, ResultT]]) -> list[ResultT]:
     except* (PartError, OSError) as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def _grpc_serving(target: str) -> bool:
-    host, _, port = target.rpartition(":")
-    if not await listens(host, int(port)):
-        return False
-    async with grpc.aio.insecure_channel(target) as channel:
-        try:
-            answer = await health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[attr-defined]  # the stubs forget it
-                health_pb2.HealthCheckRequest(), timeout=1
-            )
-        except grpc.aio.AioRpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
