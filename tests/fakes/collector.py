@@ -1,4 +1,4 @@
-"""An OTLP collector over real gRPC that keeps the spans it is sent."""
+"""An OTLP collector over real gRPC that keeps the spans it is sent, and the bytes they came in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.received: list[bytes] = []
         self.url = ""
         self._server = grpc.aio.server()
 
@@ -39,6 +40,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
 
     async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's spelling
         self.spans.extend(_spans(request))
+        self.received.append(request.SerializeToString())
         return trace_service_pb2.ExportTraceServiceResponse()
 
     def edges(self, trace_id: str) -> set[tuple[str, str]]:

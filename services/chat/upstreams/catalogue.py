@@ -60,8 +60,9 @@ class Catalogue:
         models = await self.list()
         model = self._offered.get(model_id) if model_id else next(iter(models), None)
         if model is None:
+            # The name stays out of the message, which traces keep: who knows what somebody wrote there.
             raise ModelNotFoundError(
-                f"There is no model {model_id!r}; GET /v1/models lists those there are.",
+                "There is no such model; GET /v1/models lists those there are.",
                 metadata={"model": model_id},
                 fields={"model": "names no model"},
             )
