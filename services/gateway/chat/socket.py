@@ -32,6 +32,10 @@ _TURNS_MAX = 8
 # Frames that make no sense, after which whoever sends them is not worth another answer.
 _BAD_FRAMES_MAX = 20
 
+# How many frames a client may send at once, and then a second; the rest waits on its side of the wire.
+_FRAMES_AT_ONCE = 100
+_FRAMES_A_SECOND = 10
+
 # WebSocket close codes: RFC 6455, 7.4.1.
 _POLICY_VIOLATION = 1008
 _UNSUPPORTED_DATA = 1003
@@ -80,6 +84,8 @@ class Socket:
         self._token = ""
         self._user_id = ""
         self._bad_frames = 0
+        # When the next frame would be read by a client that sends as many as it may, all the time.
+        self._next_frame = 0.0
         self._running: dict[str, asyncio.Task[None]] = {}
         self._requests: dict[str, str] = {}
         # When turns arrived that have shown no text yet.
@@ -114,6 +120,14 @@ class Socket:
                 return
             if not await self._served(self._handle(text, tasks)):
                 return
+            await self._pace()
+
+    async def _pace(self) -> None:
+        """Wait as long as the client is ahead of what it may send: its frames are work that others wait for."""
+        now = time.monotonic()
+        self._next_frame = max(self._next_frame, now - _FRAMES_AT_ONCE / _FRAMES_A_SECOND) + 1 / _FRAMES_A_SECOND
+        if self._next_frame > now:
+            await asyncio.sleep(self._next_frame - now)
 
     async def _served(self, doing: Awaitable[None]) -> bool:
         """Do what the client wants and tell it what goes wrong; answers whether the socket is still open."""

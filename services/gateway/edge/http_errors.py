@@ -13,6 +13,7 @@ import msgspec
 from services.gateway.edge.languages import Language
 from services.gateway.edge.messages import text
 from services.gateway.edge.schemas import ErrorBody, ErrorDetail, Refusal
+from services.gateway.errors import RequestTimeoutError
 from services.runtime.errors import Code, ServiceError
 
 
@@ -120,6 +121,9 @@ def headers(error: ServiceError) -> dict[str, str]:
     found = {}
     if error.retry_after_s is not None:
         found["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, RequestTimeoutError):
+        # Whoever is so slow is not waited for a second time.
+        found["Connection"] = "close"
     if form(error).status == 401:
         found["WWW-Authenticate"] = "Bearer"
     if error.wire_reason == "RATE_LIMITED":

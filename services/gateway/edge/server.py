@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 import uvicorn
 from starlette.types import ASGIApp
 
-from services.gateway.edge.protocol import Protocol
+from services.gateway.edge.protocol import Protocol, SocketProtocol
 from services.runtime.errors import StartupError
 
 _BACKLOG = 2048
@@ -51,7 +51,7 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 http=Protocol,
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_max_size=frame_bytes_max,
                 ws_per_message_deflate=False,
                 lifespan="off",

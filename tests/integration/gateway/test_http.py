@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 import zlib
 
 import pytest
@@ -132,3 +133,25 @@ async def test_a_body_that_comes_too_slowly_is_cut_with_a_sentence(
     answer = await raw(gateway, head + b"{")
     assert answer.startswith(b"HTTP/1.1 408")
     assert b'"code":"request_timeout"' in answer
+
+
+async def test_the_rest_of_a_body_is_not_waited_for_without_end(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_REST_S", 0.3)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    begin = time.perf_counter()
+    answer = await raw(gateway, head, b"{", b" ", pause_s=0.05)
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert 0.25 < time.perf_counter() - begin < 3
+
+
+async def test_a_body_that_comes_behind_its_answer_keeps_the_connection(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_REST_S", 0.3)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    again = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await raw(gateway, head, b"{}", b"", again, pause_s=0.2)
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert b"HTTP/1.1 200" in answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import aiohttp
@@ -266,3 +267,14 @@ async def test_a_frame_that_is_too_large_ends_the_socket(start_gateway: StartGat
     async with connect(gateway) as socket:
         await socket.send_str("x" * 2000)
         assert await Client(socket).close_code() == 1009
+
+
+async def test_whoever_sends_frames_without_end_waits(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.chat.socket._FRAMES_AT_ONCE", 3)
+    async with connect(gateway) as socket:
+        client = Client(socket)
+        begin = time.perf_counter()
+        for _ in range(6):
+            await client.say(type="ping")
+            await client.hear()
+        assert 0.2 < time.perf_counter() - begin < 2
