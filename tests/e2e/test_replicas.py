@@ -1,0 +1,135 @@
+"""Two replicas of every service: stopping any of them fails no turn, killing one ends its own turns alone."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+import pytest
+
+from sandbox.mesh import Mesh
+from tests.e2e.conftest import People, User
+
+pytestmark = pytest.mark.xdist_group("mesh")
+
+ANSWER = "一二三四五六七八"
+QUESTION = f"[[sim text={'|'.join(ANSWER)} interval_ms=60]]"
+# How long everybody goes on asking after something has ended.
+AFTER_S = 2.0
+
+
+@dataclass
+class Turn:
+    """One question: when it was asked, what came, and how it ended."""
+
+    asked_at: float
+    status: int = 0
+    text: str = ""
+    ended_at: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        return self.status == 200 and self.text.rstrip().endswith("data: [DONE]") and '"error"' not in self.text
+
+    @property
+    def marked(self) -> bool:
+        """Whether it says that it is not whole."""
+        return self.status >= 500 or '"error"' in self.text
+
+
+@dataclass
+class Load:
+    """People who ask again as soon as they are answered, at whichever gateway takes them, as behind a balancer."""
+
+    urls: list[str]
+    people: list[User]
+    turns: list[Turn] = field(default_factory=list)
+
+    async def ask(self, user: User, http: aiohttp.ClientSession, number: int) -> None:
+        turn = Turn(time.monotonic())
+        self.turns.append(turn)
+        body = {"model": "simulated", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}
+        headers = {"Authorization": f"Bearer {user.token}", "Cache-Control": "no-store"}
+        for attempt in range(len(self.urls)):
+            url = self.urls[(number + attempt) % len(self.urls)]
+            try:
+                async with http.post(f"{url}/v1/chat/completions", json=body, headers=headers) as answer:
+                    turn.status = answer.status
+                    async for piece in answer.content.iter_any():
+                        turn.text += piece.decode(errors="replace")
+                break
+            except aiohttp.ClientConnectorError:
+                continue
+            except aiohttp.ClientError:
+                break
+        turn.ended_at = time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everybody asks meanwhile, and is answered before it ends."""
+        stop = asyncio.Event()
+
+        async def go_on(number: int, user: User, http: aiohttp.ClientSession) -> None:
+            while not stop.is_set():
+                await self.ask(user, http, number)
+                number += 1
+
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0)) as http:
+            async with asyncio.TaskGroup() as group:
+                for number, user in enumerate(self.people):
+                    group.create_task(go_on(number, user, http))
+                yield
+                stop.set()
+
+
+async def pair(mesh: Mesh, service: str, **targets: str) -> str:
+    """Two replicas of a service; answers the target of both."""
+    both = [await mesh.replica(service, f"{service}-{number}", DRAIN_S="10", **targets) for number in (1, 2)]
+    return f"ipv4:{','.join(both)}"
+
+
+async def test_replicas_are_stopped_without_a_failed_turn_and_killed_with_their_own_turns_alone(
+    mesh: Mesh, people: People
+) -> None:
+    billing, moderation = await asyncio.gather(pair(mesh, "billing"), pair(mesh, "moderation"))
+    targets = {"BILLING_TARGET": billing, "MODERATION_TARGET": moderation}
+    chat = await pair(mesh, "chat", **targets)
+    chat += f",{await mesh.replica('chat', 'chat-3', **targets)}"
+    own = targets | {"CHAT_TARGET": chat, "DRAIN_S": "10", "RATE_LIMIT_TRIAL_PER_MINUTE": "100000"}
+    gateways = [await mesh.replica("gateway", f"gateway-{number}", **own) for number in (1, 2)]
+    load = Load(gateways, [await people.login() for _ in range(5)])
+
+    async with load.running():
+        for service in ("billing", "moderation", "chat", "gateway"):
+            await asyncio.sleep(AFTER_S / 2)
+            stopped = mesh.process(f"{service}-1")
+            os.kill(stopped.pid, signal.SIGTERM)
+            async with asyncio.timeout(15):
+                assert await stopped.finished() == 0
+            await asyncio.sleep(AFTER_S / 2)
+    assert len(load.turns) > 50
+    assert [(turn.status, turn.text[-300:]) for turn in load.turns if not turn.whole] == []
+
+    load.turns.clear()
+    async with load.running():
+        await asyncio.sleep(AFTER_S / 2)
+        mesh.process("chat-2").kill()
+        killed_at = time.monotonic()
+        await asyncio.sleep(AFTER_S)
+    broken = [turn for turn in load.turns if not turn.whole]
+    # Those that it was writing, and nobody's that began afterwards.
+    assert [turn.text[-300:] for turn in broken if not turn.marked] == []
+    assert [turn.text[-300:] for turn in broken if turn.asked_at > killed_at] == []
+    assert 0 < len(broken) <= len(load.people)
+    for user in (replace(person, url=gateways[1]) for person in load.people):
+        balance = await user.settled_balance()
+        async with user.http.get(f"{user.url}/v1/wallet/transactions?limit=100") as answer:
+            moved = [each["amount_micros"] for each in (await answer.json())["data"]]
+        assert 10 < len(moved) < 100
+        assert sum(moved) == balance
+    # It fails when anything is wrong.
+    await mesh.queqiao("ledger", "verify")
