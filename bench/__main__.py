@@ -18,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench import ledger, lexicon, machine, moderation, report, targets
+from bench import ledger, lexicon, machine, moderation, report, rush, targets
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -36,12 +36,15 @@ _IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
 # The mesh as it is delivered, but for what protects it from exactly this: one machine asking all the time.
 _LIMITS = {
     "RATE_LIMIT_KEY_PER_MINUTE": "100000000",
+    "RATE_LIMIT_TRIAL_PER_MINUTE": "100000000",
     "TURNS_MAX": "1000000",
     "CONCURRENT_TURNS_MAX": "1000000",
     "TRIAL_CREDIT_MICROS": str(10**12),
     # What remote layers add is measured apart: one machine asks more than their quota allows.
     "POLICY_FILE": str(_ROOT / "bench" / "policies" / "lexicon_alone.toml"),
 }
+# What a rush meets instead: how many turns one user may have.
+_DELIVERED = {"CONCURRENT_TURNS_MAX": "20"}
 _PARTS = {"postgres": "PostgreSQL", "redis": "Redis"}
 
 
@@ -105,10 +108,14 @@ async def run(scale: Scale, users: int) -> bool:
             keys = await log_in(mesh.url, users)
             runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed=0)
             results = await _measure_all(runner, scale.windows())
+            _say("measuring: a rush")
+            crowded = await mesh.replica("gateway", "gateway-rush", **_DELIVERED | rush.LIMITS)
+            rushed = await rush.measure(f"{crowded}/v1", keys)
     written = await ledger.measure(_STATE, scale.ledger, progress=_say)
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
     print("\n" + targets.render(results, baselines))
+    print("\n" + rush.render(rushed))
     print("\n" + ledger.render(written))
     searched = await asyncio.to_thread(lexicon.measure)
     print("\n" + lexicon.render(searched))
@@ -122,6 +129,7 @@ async def run(scale: Scale, users: int) -> bool:
         "users": users,
         "limits_raised": _LIMITS,
         "results": [measured.as_json() for measured in results],
+        "rush": asdict(rushed),
         "ledger": [asdict(measured) for measured in written],
         "lexicon": asdict(searched),
         "moderation": None if judged is None else [[asdict(each) for each in judged[0]], asdict(judged[1])],

@@ -66,6 +66,7 @@ class Outcome:
     error: str | None = None
     body: bytearray | None = None
     tail: bytes = field(default=b"", repr=False)
+    times: list[float] | None = field(default=None, repr=False)
 
 
 class Connection(asyncio.Protocol):
@@ -83,10 +84,10 @@ class Connection(asyncio.Protocol):
         """Whether another chat can be sent."""
         return self._transport is not None and not self._transport.is_closing() and self._waiter is None
 
-    async def chat(self, request: bytes, timeout_s: float, keep_body: bool) -> Outcome:
+    async def chat(self, request: bytes, timeout_s: float, keep_body: bool, keep_times: bool) -> Outcome:
         """Sends `request` and waits for its end; what goes wrong is the outcome's `error`, never an exception."""
         assert self._transport is not None
-        outcome = self._outcome = Outcome(body=bytearray() if keep_body else None)
+        outcome = self._outcome = Outcome(body=bytearray() if keep_body else None, times=[] if keep_times else None)
         waiter = self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout_s, self._fail, "timeout")
         self._transport.write(request)
@@ -122,6 +123,8 @@ class Connection(asyncio.Protocol):
             outcome.body += body
         if outcome.first_content_at is None and _TEXT.search(outcome.tail + body):
             outcome.first_content_at = time.monotonic()
+        if outcome.times is not None:
+            outcome.times.append(time.monotonic())
         if outcome.error is None and _FAILED in body:
             outcome.error = "error in the stream"
         outcome.tail = body[-64:]
@@ -165,8 +168,8 @@ class Client:
         self._timeout_s = timeout_s
         self._idle: list[Connection] = []
 
-    async def chat(self, request: bytes, keep_body: bool = False) -> Outcome:
-        """Sends one request on an idle connection, or a new one."""
+    async def chat(self, request: bytes, keep_body: bool = False, keep_times: bool = False) -> Outcome:
+        """Sends one request on an idle connection, or a new one; keeps the answer, or when its chunks came."""
         connection = self._idle.pop() if self._idle else None
         if connection is None or not connection.usable:
             loop = asyncio.get_running_loop()
@@ -174,7 +177,7 @@ class Client:
                 _, connection = await loop.create_connection(Connection, self._target.host, self._target.port)
             except OSError as error:
                 return Outcome(error=f"cannot connect ({error.strerror})", ended_at=time.monotonic())
-        outcome = await connection.chat(request, self._timeout_s, keep_body)
+        outcome = await connection.chat(request, self._timeout_s, keep_body, keep_times)
         if connection.usable:
             self._idle.append(connection)
         return outcome
