@@ -33,6 +33,7 @@ from services.gateway.edge.openapi import document
 from services.gateway.edge.router import labels, router
 from services.gateway.edge.server import HttpServer
 from services.gateway.edge.tracing import traced
+from services.gateway.edge.web_client import WebClient
 from services.gateway.health.readiness import Dependency, Readiness
 from services.gateway.health.routes import HealthRoutes
 from services.gateway.identity.accounts import MIGRATIONS, SCHEMA, Accounts
@@ -261,6 +262,7 @@ def _routes(
         KeyRoutes(gate, keys, body_bytes_max=body_bytes_max),
         HealthRoutes(readiness),
     )
+    web_client = WebClient(settings.web_client_dir) if settings.web_client_dir else None
     operations = [operation for feature in features for operation in feature.operations()]
     sockets = ChatSockets(
         gate,
@@ -274,7 +276,7 @@ def _routes(
         operations,
         [
             WebSocketRoute("/v1/ws", sockets.serve),
-            *DocumentRoutes(document(operations)).routes(),
+            *DocumentRoutes(document(operations), web_client).routes(),
             *not_offered.routes(),
         ],
     )

@@ -119,6 +119,10 @@ class GatewaySettings(ServiceSettings):
         description="Origins of pages that may use the API, as https://chat.example.com, with commas between them. "
         "Absent: none but the gateway's own.",
     )
+    web_client_dir: Path | None = Field(
+        default=None,
+        description="Folder of the built H5 client, which is served at /; it may be built later. Absent: a plain page.",
+    )
     drain_notice_s: float = Field(
         default=0.0,
         ge=0,

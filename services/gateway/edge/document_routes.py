@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.gateway.edge.languages import Language, language
+from services.gateway.edge.web_client import WebClient
 from services.gateway.errors import RouteNotFoundError
 
 # What the viewer needs of its package, and nothing else that is in there.
@@ -63,10 +64,11 @@ _WELCOME = {
 
 
 class DocumentRoutes:
-    """Shows the API's document."""
+    """Shows the API's document, and at `/` the client or, without one, what this is."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        """Show this one."""
+    def __init__(self, document: Mapping[str, Any], web_client: WebClient | None) -> None:
+        """Show these."""
+        self._web_client = web_client
         self._json = msgspec.json.encode(document)
         self._assets = Path(swagger_ui_bundle.swagger_ui_path)
 
@@ -79,6 +81,7 @@ class DocumentRoutes:
             Route("/docs/welcome.css", self.style),
             Route("/docs/{name}", self.asset),
             Route("/", self.welcome),
+            *(self._web_client.routes() if self._web_client else ()),
         ]
 
     async def document(self, request: Request) -> Response:
@@ -107,7 +110,9 @@ class DocumentRoutes:
         return FileResponse(self._assets / name, headers={**_HEADERS, "cache-control": "public, max-age=86400"})
 
     async def welcome(self, request: Request) -> Response:
-        """What this is, for a person."""
+        """The client; without one, what this is, for a person."""
+        if self._web_client and self._web_client.built:
+            return await self._web_client.page(request)
         spoken = language(request.headers.get("accept-language"))
         name, what, how, link = _WELCOME[spoken]
         address = html.escape(f"{request.url.scheme}://{request.url.netloc}/v1")

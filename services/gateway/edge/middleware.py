@@ -23,6 +23,9 @@ from services.runtime.trace import TRACEPARENT, adopt_traceparent, current_trace
 # What nginx logs for a client that closed the connection before it was answered.
 _CLIENT_GONE = 499
 
+# Mini-programs cannot send PATCH: they POST, and say in this header what they mean.
+_METHOD_OVERRIDE = "x-http-method-override"
+
 # The label of requests that match no route: their paths are not ours to name.
 _UNMATCHED = "unmatched"
 
@@ -73,6 +76,8 @@ class Edge:
         structlog.contextvars.bind_contextvars(trace_id=trace_id, request_id=request_id)
         # With "app" in it the router raises what it would otherwise answer in plain text.
         scope.update(app=self, state={"request_id": request_id, "begin": begin}, path=_without_slash(scope["path"]))
+        if scope["method"] == "POST" and headers.get(_METHOD_OVERRIDE, "").upper() == "PATCH":
+            scope["method"] = "PATCH"
         response = _Response(send, scope)
         code = None
         try:
