@@ -1,11 +1,28 @@
+import { fileURLToPath } from 'node:url';
 import uniPlugin from '@dcloudio/vite-plugin-uni';
 import { defineConfig } from 'vite';
 
 // The plugin is CommonJS: what is imported is its function, or an object that holds it.
 const uni = (uniPlugin as unknown as { default?: typeof uniPlugin }).default ?? uniPlugin;
 
+const source = fileURLToPath(new URL('./src', import.meta.url));
+
 export default defineConfig({
   plugins: [uni()],
+  resolve: {
+    alias: [
+      { find: '@', replacement: source },
+      // The library's icons load their font from the net: see NoIcon.vue.
+      { find: /^.*\/wd-icon\/wd-icon\.vue$/, replacement: `${source}/components/base/NoIcon.vue` },
+    ],
+  },
+  define: {
+    // Texts are compiled to data: a mini-program runs no code from text.
+    __INTLIFY_JIT_COMPILATION__: true,
+    __VUE_I18N_LEGACY_API__: false,
+    __VUE_I18N_FULL_INSTALL__: false,
+    __INTLIFY_PROD_DEVTOOLS__: false,
+  },
   // What the oldest phones that WeChat still runs on can parse, without a pass of the developer tools.
   esbuild: { target: 'es2018' },
 });

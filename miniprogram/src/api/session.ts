@@ -1,0 +1,101 @@
+/** Whoever is logged in: their tokens, kept on the device, and renewed for all requests at once. */
+
+import type { TokenProvider } from '@/streaming';
+import { ApiError } from './errors';
+import type { Auth } from './queqiao';
+import type { SessionTokens } from './shapes';
+
+/** Keeps texts on the device. */
+export interface Storage {
+  get(key: string): string;
+  set(key: string, value: string): void;
+  remove(key: string): void;
+}
+
+/** Answers a code of the platform's login; null on a platform that has none. */
+export type LoginCode = () => Promise<string>;
+
+const KEY = 'queqiao.session';
+const NOBODY = 'unauthenticated';
+
+/** An API key in place of a session has no refresh token. */
+type Kept = Pick<SessionTokens, 'access_token' | 'refresh_token'>;
+
+export class Session {
+  private kept: Kept | null;
+  private renewing: Promise<string> | null = null;
+
+  /** @param ended is told when the server takes the session no more. */
+  constructor(
+    private readonly auth: Auth,
+    private readonly storage: Storage,
+    private readonly ended: () => void,
+  ) {
+    this.kept = read(storage.get(KEY));
+  }
+
+  get loggedIn(): boolean {
+    return this.kept !== null;
+  }
+
+  /** The token of requests. */
+  readonly token: TokenProvider = (refused) => {
+    if (this.kept === null) return Promise.reject(new ApiError(NOBODY, '', 401));
+    if (refused === undefined || refused !== this.kept.access_token) return Promise.resolve(this.kept.access_token);
+    this.renewing ??= this.renew(this.kept).finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
+  };
+
+  async login(code: string): Promise<void> {
+    this.keep(await this.auth.login(code));
+  }
+
+  /** Uses an API key instead of a session. */
+  useKey(key: string): void {
+    this.keep({ access_token: key, refresh_token: '' });
+  }
+
+  async logout(): Promise<void> {
+    const { kept } = this;
+    this.forget();
+    // The session ends by itself, should the server not hear of this.
+    if (kept?.refresh_token) await this.auth.revoke(kept.refresh_token).catch(() => undefined);
+  }
+
+  forget(): void {
+    this.kept = null;
+    this.storage.remove(KEY);
+  }
+
+  private async renew({ refresh_token }: Kept): Promise<string> {
+    try {
+      if (!refresh_token) throw new ApiError(NOBODY, '', 401);
+      const tokens = await this.auth.refresh(refresh_token);
+      this.keep(tokens);
+      return tokens.access_token;
+    } catch (error) {
+      // Without a network the session may well be good.
+      if (error instanceof ApiError && error.status === 401) {
+        this.forget();
+        this.ended();
+      }
+      throw error;
+    }
+  }
+
+  private keep({ access_token, refresh_token }: Kept): void {
+    this.kept = { access_token, refresh_token };
+    this.storage.set(KEY, JSON.stringify(this.kept));
+  }
+}
+
+function read(text: string): Kept | null {
+  try {
+    const value = JSON.parse(text) as Partial<Kept>;
+    return value?.access_token ? { access_token: value.access_token, refresh_token: value.refresh_token ?? '' } : null;
+  } catch {
+    return null;
+  }
+}

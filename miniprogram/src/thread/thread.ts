@@ -1,0 +1,226 @@
+/** One conversation under way: its messages, and the turns that write them. */
+
+import { computed, shallowReactive, shallowRef } from 'vue';
+import type { Message } from '@/api/shapes';
+import type { OpenTurn, TurnBody, TurnHandle, TurnRequest } from '@/streaming';
+import { Answering } from './answering';
+import { blankNode, isUnderWay } from './nodes';
+import type { MessageNode } from './nodes';
+import { nodeOf } from './restored';
+import { MessageTree } from './tree';
+
+/** What a turn needs beside its body. */
+export type Asker = () => Omit<TurnRequest, 'body' | 'idempotencyKey'>;
+
+/** How a thread reaches the server. */
+export interface ThreadPorts {
+  openTurn: OpenTurn;
+  asker: Asker;
+  /** A new key for each question: 1–255 visible ASCII characters. */
+  newKey: () => string;
+  /** Reads a conversation's messages, for what a lost line kept from us. */
+  messages: (conversationId: string) => Promise<readonly Message[]>;
+  /** Told when a turn ended: lists and wallets have changed. */
+  ended: (thread: Thread) => void;
+}
+
+/** Where in the conversation a turn takes place, in the API's words. */
+type Place = Pick<TurnBody, 'parent_id' | 'regenerate_id' | 'continue_id'>;
+
+const BEGINNING = '0';
+
+export class Thread {
+  private readonly tree = new MessageTree<MessageNode>();
+  // Says that the tree has changed; its messages are reactive themselves.
+  private readonly version = shallowRef(0);
+  private readonly turns = new Map<string, TurnHandle>();
+  private made = 0;
+  /** The model to ask; "" lets the server choose. */
+  model = '';
+
+  /** @param isNew nobody has written in this conversation yet. */
+  constructor(
+    readonly id: string,
+    private readonly ports: ThreadPorts,
+    private isNew: boolean,
+  ) {}
+
+  private readonly shownPath = computed<readonly MessageNode[]>(() => {
+    void this.version.value;
+    return this.tree.path();
+  });
+
+  /** The messages that are shown, the oldest first. */
+  get path(): readonly MessageNode[] {
+    return this.shownPath.value;
+  }
+
+  /** The answer that is being written on the path; null when none is. */
+  get writing(): MessageNode | null {
+    return this.path.find(isUnderWay) ?? null;
+  }
+
+  branch(node: MessageNode) {
+    void this.version.value;
+    return this.tree.branch(node.id);
+  }
+
+  flip(node: MessageNode, step: number): void {
+    this.tree.flip(node.id, step);
+    this.changed();
+  }
+
+  /** Shows what the server has; messages that are here already stay as they are. */
+  restore(messages: readonly Message[], newest: string | null): void {
+    for (const message of messages) {
+      const node = nodeOf(message);
+      if (node && !this.tree.get(node.id)) this.tree.add(shallowReactive(node));
+    }
+    if (newest && this.turns.size === 0) this.tree.show(newest);
+    if (messages.length) this.isNew = false;
+    this.changed();
+  }
+
+  /** Asks a question behind the last message that is shown. */
+  ask(text: string, images: readonly string[] = []): void {
+    this.askBehind(this.tree.leaf(), text, images);
+  }
+
+  /** Asks another question in the place of this one, as a branch. */
+  edit(question: MessageNode, text: string): void {
+    this.askBehind(this.tree.get(question.parent), text, question.images);
+  }
+
+  /** Another answer to the same question, as a branch. */
+  regenerate(answer: MessageNode): void {
+    const question = this.tree.get(answer.parent);
+    if (!question) return;
+    if (!answer.saved) this.retry(answer);
+    else this.answer(question, { regenerate_id: answer.id });
+  }
+
+  /** Goes on with an answer that was cut short. */
+  continue(answer: MessageNode): void {
+    if (answer.saved) this.answer(answer, { continue_id: answer.id });
+    else this.retry(answer);
+  }
+
+  /** Asks again what came to nothing. What was shown of it stays, as a branch; an answer without a word goes. */
+  retry(answer: MessageNode): void {
+    const question = this.tree.get(answer.parent);
+    if (!question || question.role !== 'user') return;
+    if (question.saved) {
+      // Its answer was lost, not the question: it is asked anew beside it.
+      this.edit(question, question.text);
+      return;
+    }
+    if (!answer.text) this.tree.remove(answer.id);
+    this.answer(question, this.placeBehind(this.tree.get(question.parent)));
+  }
+
+  /** Stops the answer that is being written; what was written stays. */
+  stop(): void {
+    const { writing } = this;
+    if (writing) this.turns.get(writing.id)?.stop();
+  }
+
+  rate(answer: MessageNode, rating: MessageNode['rating']): void {
+    answer.rating = rating;
+  }
+
+  /** Listens no more; turns go on by themselves on the server. */
+  detach(): void {
+    this.turns.forEach((turn) => turn.detach());
+    this.turns.clear();
+  }
+
+  private askBehind(last: MessageNode | undefined, text: string, images: readonly string[]): void {
+    const question = shallowReactive(blankNode(this.newId(), last?.id ?? '', 'user'));
+    question.text = text;
+    question.images = images;
+    this.tree.add(question);
+    this.answer(question, this.placeBehind(last));
+  }
+
+  private placeBehind(last: MessageNode | undefined): Place {
+    if (this.isNew) return {};
+    // A message that the server does not know can have nothing behind it: it follows the last one that it does know.
+    let known = last;
+    while (known && !known.saved) known = this.tree.get(known.parent);
+    return { parent_id: known?.id ?? BEGINNING };
+  }
+
+  private answer(parent: MessageNode, place: Place): void {
+    const node = shallowReactive(blankNode(this.newId(), parent.id, 'assistant'));
+    this.tree.add(node);
+    this.tree.show(node.id);
+    const asksNew = place.regenerate_id === undefined && place.continue_id === undefined;
+    const body: TurnBody = {
+      conversation_id: this.id,
+      messages: asksNew ? [{ role: 'user', content: contentOf(parent) }] : [],
+      ...(this.model ? { model: this.model } : {}),
+      ...place,
+    };
+    const answering = new Answering(node, {
+      remembered: (question, answer) => this.remember(asksNew ? parent : null, node, question, answer),
+      over: () => void this.over(node, asksNew ? parent : null),
+    });
+    const request = { ...this.ports.asker(), body, idempotencyKey: this.ports.newKey() };
+    this.turns.set(node.id, this.ports.openTurn(request, answering.handlers()));
+    this.changed();
+  }
+
+  private remember(question: MessageNode | null, answer: MessageNode, questionId: string | null, id: string | null): void {
+    this.isNew = false;
+    if (question && questionId) this.saved(question, questionId);
+    if (id) {
+      const turn = this.turns.get(answer.id);
+      if (turn) {
+        this.turns.delete(answer.id);
+        this.turns.set(id, turn);
+      }
+      this.saved(answer, id);
+    }
+  }
+
+  private saved(node: MessageNode, id: string): void {
+    this.tree.rename(node.id, id);
+    node.saved = true;
+  }
+
+  private async over(answer: MessageNode, question: MessageNode | null): Promise<void> {
+    this.turns.delete(answer.id);
+    this.changed();
+    if (answer.status === 'failed' && answer.failure?.partial && answer.requestId) await this.adopt(answer, question);
+    this.ports.ended(this);
+  }
+
+  /** The server may have kept what was written before a turn failed: then it can be gone on with. */
+  private async adopt(answer: MessageNode, question: MessageNode | null): Promise<void> {
+    try {
+      const messages = await this.ports.messages(this.id);
+      const kept = messages.find((each) => each.request_id === answer.requestId && each.role === 'assistant');
+      if (kept) this.remember(question, answer, kept.parent_id, kept.id);
+    } catch {
+      // It can still be asked again.
+    }
+    this.changed();
+  }
+
+  private newId(): string {
+    this.made += 1;
+    return `new-${this.made}`;
+  }
+
+  private changed(): void {
+    this.version.value += 1;
+  }
+}
+
+function contentOf({ text, images }: MessageNode): TurnBody['messages'][number]['content'] {
+  if (!images.length) return text;
+  return [
+    ...(text ? [{ type: 'text' as const, text }] : []),
+    ...images.map((url) => ({ type: 'image_url' as const, image_url: { url } })),
+  ];
+}
