@@ -14,6 +14,10 @@ export UV_NO_PROGRESS := 1
 # and about a gigabyte of its own.
 LANES ?= logical
 
+# Node.js from PATH where it is new enough, else the one of a wheel, in the virtual environment.
+NODE_VERSION := $(shell node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+NODE := $(if $(filter-out 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19,$(NODE_VERSION)),,$(VENV)/.node-installed)
+
 SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
@@ -25,7 +29,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.sandbox-installed ## Start the whole mesh on this machine and have a real conversation
+run: $(VENV)/.sandbox-installed $(NODE) ## Start the whole mesh on this machine and have a real conversation
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
@@ -147,6 +151,11 @@ clean: ## Remove everything that was installed, generated at run time or stored
 $(VENV)/.sandbox-installed: pyproject.toml uv.lock | $(VENV)/.uv
 	@echo "Installing (once, about a minute) …"
 	@$(UV) sync --frozen --no-group dev --group sandbox --inexact --compile-bytecode --quiet
+	@touch $@
+
+$(VENV)/.node-installed: pyproject.toml uv.lock | $(VENV)/.sandbox-installed
+	@echo "Installing Node.js for the chat window …"
+	@$(UV) sync --frozen --no-group dev --group sandbox --group client --inexact --compile-bytecode --quiet
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml uv.lock | $(VENV)/.uv

@@ -15,6 +15,7 @@ from rich.console import Console
 from sandbox.mesh import Mesh
 from sandbox.ports import HOST
 from sandbox.processes import PartError
+from sandbox.web_client import WebClientBuild, find_node
 
 
 def main() -> None:
@@ -50,13 +51,16 @@ async def _run(console: Console) -> None:
     def restarted(what: str) -> None:
         console.print(f"  [yellow]↻[/] {what}", soft_wrap=True)
 
-    mesh = Mesh(
-        folder, given=os.environ, host=os.environ.get("HOST", HOST), port=port, progress=ready, restarted=restarted
-    )
+    web_client = _web_client(folder.resolve())
+    given = {"WEB_CLIENT_DIR": str(web_client.folder), **os.environ}
+    mesh = Mesh(folder, given=given, host=os.environ.get("HOST", HOST), port=port, progress=ready, restarted=restarted)
     if not await _until(stopping, mesh.__aenter__()):
         return
+    window: asyncio.Task[None] | None = None
     try:
         _welcome(console, mesh)
+        if not os.environ.get("WEB_CLIENT_DIR"):
+            window = asyncio.create_task(_open_window(console, mesh, web_client))
         death = asyncio.create_task(mesh.given_up())
         await asyncio.wait([death, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
@@ -64,7 +68,35 @@ async def _run(console: Console) -> None:
         with contextlib.suppress(OSError):  # a closed terminal cannot be told
             console.print("\nStopping …")
     finally:
+        if window is not None:
+            window.cancel()
+            await asyncio.gather(window, return_exceptions=True)
         await mesh.__aexit__(None, None, None)
+
+
+def _web_client(folder: Path) -> WebClientBuild:
+    """The chat window of this mesh; where WeChat is the stand-in, a browser can log in as anybody."""
+    log = folder / "logs" / "web client.log"
+    return WebClientBuild(folder / "web_client", log, device_login=not os.environ.get("WECHAT_APPID"))
+
+
+async def _open_window(console: Console, mesh: Mesh, build: WebClientBuild) -> None:
+    """Say where the chat window is, and build it first where that is needed; the mesh works without it."""
+    address = f"[bold]{mesh.url}[/]"
+    if build.up_to_date:
+        console.print(f"Chat window: {address}\n", soft_wrap=True)
+        return
+    node = await find_node()
+    if node is None:
+        console.print("[yellow]No chat window:[/] install Node.js 20 or newer and start again.\n", soft_wrap=True)
+        return
+    console.print("The chat window is being built (once, about a minute) …", soft_wrap=True)
+    try:
+        await build.run(node)
+    except (PartError, OSError) as error:
+        console.print(f"[yellow]✗[/] {error}", soft_wrap=True)
+    else:
+        console.print(f"[green]✓[/] Chat window: {address}\n", soft_wrap=True)
 
 
 async def _until_hang_up() -> None:

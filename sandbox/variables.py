@@ -86,6 +86,7 @@ NEEDS = {
         "TRUSTED_PROXIES",
         "CORS_ORIGINS",
         "CALLBACKS_MAX",
+        "WEB_CLIENT_DIR",
     ),
 }
 

@@ -53,7 +53,9 @@ async def launch(folder: Path, *arguments: str, stdin: int | None = None, **env:
         sys.executable,
         *arguments,
         cwd=ROOT,
-        env={**os.environ, "QUEQIAO_RUN_DIR": str(folder), "PYTHONPATH": str(ROOT)} | env,
+        # With a chat window of one's own none is built.
+        env={**os.environ, "QUEQIAO_RUN_DIR": str(folder), "PYTHONPATH": str(ROOT), "WEB_CLIENT_DIR": str(folder)}
+        | env,
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
