@@ -1,14 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import uniPlugin from '@dcloudio/vite-plugin-uni';
 import { defineConfig } from 'vite';
+import type { Plugin } from 'vite';
 
 // The plugin is CommonJS: what is imported is its function, or an object that holds it.
 const uni = (uniPlugin as unknown as { default?: typeof uniPlugin }).default ?? uniPlugin;
 
 const source = fileURLToPath(new URL('./src', import.meta.url));
 
+/** uni-app's styles fetch, from a host that is not ours, the shadow of a bar that no page of ours has. */
+const withoutRemoteShadow: Plugin = {
+  name: 'without-remote-shadow',
+  generateBundle(_, bundle) {
+    for (const file of Object.values(bundle)) {
+      if (file.type !== 'asset' || !file.fileName.endsWith('.css')) continue;
+      file.source = String(file.source).replace(/url\(https:\/\/cdn\.dcloud\.net\.cn[^)]*\)/g, 'none');
+    }
+  },
+};
+
 export default defineConfig({
-  plugins: [uni()],
+  plugins: [uni(), withoutRemoteShadow],
   resolve: {
     alias: [
       { find: '@', replacement: source },

@@ -24,6 +24,8 @@ type Kept = Pick<SessionTokens, 'access_token' | 'refresh_token'>;
 export class Session {
   private kept: Kept | null;
   private renewing: Promise<string> | null = null;
+  // Whether the key in use may still turn out to be none.
+  private trying = false;
 
   /** @param ended is told when the server takes the session no more. */
   constructor(
@@ -52,9 +54,25 @@ export class Session {
     this.keep(await this.auth.login(code));
   }
 
-  /** Uses an API key instead of a session. */
-  useKey(key: string): void {
-    this.keep({ access_token: key, refresh_token: '' });
+  /**
+   * Uses an API key instead of a session, if it is good.
+   *
+   * @param check asks something with it.
+   * @throws what `check` throws; nobody is logged in then.
+   */
+  async tryKey(key: string, check: () => Promise<void>): Promise<void> {
+    const tried = { access_token: key, refresh_token: '' };
+    this.kept = tried;
+    this.trying = true;
+    try {
+      await check();
+      this.keep(tried);
+    } catch (error) {
+      this.kept = null;
+      throw error;
+    } finally {
+      this.trying = false;
+    }
   }
 
   async logout(): Promise<void> {
@@ -77,7 +95,7 @@ export class Session {
       return tokens.access_token;
     } catch (error) {
       // Without a network the session may well be good.
-      if (error instanceof ApiError && error.status === 401) {
+      if (error instanceof ApiError && error.status === 401 && !this.trying) {
         this.forget();
         this.ended();
       }

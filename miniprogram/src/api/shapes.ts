@@ -55,8 +55,8 @@ export interface Conversation {
   /** Seconds since 1970 UTC, as all times. */
   created_at: number;
   updated_at: number;
-  /** Where a search found it. */
-  snippet?: string;
+  /** Where a search found it; null: in its title alone. */
+  match?: { message_id: string; snippet: string | null } | null;
 }
 
 export type Rating = 'up' | 'down';

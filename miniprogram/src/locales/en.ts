@@ -40,6 +40,7 @@ const en: Messages = {
     stop: 'Stop',
     image: 'Add an image',
     removeImage: 'Remove the image',
+    picture: 'Look at the image',
     imageTooLarge: 'This image is too large, please take another one',
     emptyTitle: 'What is on your mind today?',
     suggestions: [

@@ -38,6 +38,7 @@ export default {
     stop: '停止',
     image: '添加图片',
     removeImage: '移除图片',
+    picture: '查看图片',
     imageTooLarge: '图片太大，请换一张',
     emptyTitle: '今天想聊点什么？',
     suggestions: [

@@ -40,13 +40,7 @@ export const useAccount = defineStore('account', () => {
 
   /** Logs in with an API key. @throws ApiError when it is none */
   async function loginWithKey(key: string): Promise<void> {
-    session.useKey(key.trim());
-    try {
-      await load();
-    } catch (error) {
-      session.forget();
-      throw error;
-    }
+    await session.tryKey(key.trim(), load);
     loggedIn.value = true;
   }
 
