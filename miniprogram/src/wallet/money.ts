@@ -11,6 +11,11 @@ export function yuan(micros: number): string {
   return `${sign}${Math.floor(whole / FEN_PER_YUAN)}.${String(whole % FEN_PER_YUAN).padStart(2, '0')}`;
 }
 
+/** What something cost, in yuan: small sums with four places, for most questions cost less than a fen. */
+export function cost(micros: number): string {
+  return micros > 0 && micros < MICROS_PER_FEN * FEN_PER_YUAN ? (micros / 1_000_000).toFixed(4) : yuan(micros);
+}
+
 /** An exact amount of yuan, as text, without zeros at its end beyond the second place. */
 export function exactYuan(amount: string): string {
   const [whole = '0', places = ''] = amount.split('.');

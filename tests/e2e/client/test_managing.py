@@ -142,6 +142,8 @@ async def test_a_dark_phone_is_dark_by_itself(bring: Bring) -> None:
     visitor = await bring(color_scheme="dark")
     await visitor.sees("今天想聊点什么？")
     await visitor.shown("empty-dark")
+    await visitor.page.get_by_role("button", name="选择模型").click()
+    await visitor.shown("models-dark")
 
 
 async def test_whoever_logs_out_or_deletes_their_data_is_gone(bring: Bring, client_mesh: Mesh) -> None:
