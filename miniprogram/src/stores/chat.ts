@@ -73,12 +73,13 @@ export const useChat = defineStore('chat', () => {
     leave();
     thread.value = begun();
     title.value = '';
+    loading.value = false;
     failure.value = null;
   }
 
   /** Opens a conversation of the list. */
   async function open(id: string, name: string, newest: string | null): Promise<void> {
-    if (id === thread.value.id) return;
+    if (id === thread.value.id && failure.value === null) return;
     leave();
     const opened = threads.get(id) ?? begun(id, false);
     thread.value = opened;
@@ -98,6 +99,8 @@ export const useChat = defineStore('chat', () => {
 
   /** Asks; `thread.model` follows the choice of the moment. */
   function ask({ text, images }: Draft): void {
+    // Behind messages that are not here yet nothing can be asked.
+    if (loading.value || failure.value) return;
     thread.value.model = account.model?.id ?? '';
     thread.value.ask(text, images);
     draft.value = NOTHING;

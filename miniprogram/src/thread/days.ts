@@ -8,7 +8,6 @@ export interface DayGroup<Item> {
   items: readonly Item[];
 }
 
-const DAY_MS = 86_400_000;
 const NAMES: readonly DayName[] = ['pinned', 'today', 'yesterday', 'week', 'month', 'earlier'];
 
 /** Groups in the order of `NAMES`, without empty ones; items stay in their order. `updated_at` is in seconds. */
@@ -16,17 +15,18 @@ export function groupByDay<Item extends { updated_at: number; pinned?: boolean }
   items: readonly Item[],
   now: Date,
 ): DayGroup<Item>[] {
-  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   const groups = NAMES.map((name) => ({
     name,
-    items: items.filter((item) => (item.pinned ? 'pinned' : dayOf(item.updated_at * 1000, midnight)) === name),
+    items: items.filter((item) => (item.pinned ? 'pinned' : dayOf(item.updated_at * 1000, now)) === name),
   }));
   return groups.filter((group) => group.items.length > 0);
 }
 
-function dayOf(atMs: number, midnightMs: number): DayName {
-  if (atMs >= midnightMs) return 'today';
-  if (atMs >= midnightMs - DAY_MS) return 'yesterday';
-  if (atMs >= midnightMs - 7 * DAY_MS) return 'week';
-  return atMs >= midnightMs - 30 * DAY_MS ? 'month' : 'earlier';
+function dayOf(atMs: number, now: Date): DayName {
+  // By the calendar: a day on which clocks are changed has no 24 hours.
+  const midnight = (daysAgo: number) => new Date(now.getFullYear(), now.getMonth(), now.getDate() - daysAgo).getTime();
+  if (atMs >= midnight(0)) return 'today';
+  if (atMs >= midnight(1)) return 'yesterday';
+  if (atMs >= midnight(7)) return 'week';
+  return atMs >= midnight(30) ? 'month' : 'earlier';
 }

@@ -70,13 +70,15 @@ export class Thread {
     this.changed();
   }
 
-  /** Shows what the server has; messages that are here already stay as they are. */
+  /** Shows what the server has; messages that are here already stay as they are, and so does all while a turn goes on. */
   restore(messages: readonly Message[], newest: string | null): void {
+    // What is being written may be remembered already, under an id that is not known here yet.
+    if (this.turns.size > 0) return;
     for (const message of messages) {
       const node = nodeOf(message);
       if (node && !this.tree.get(node.id)) this.tree.add(shallowReactive(node));
     }
-    if (newest && this.turns.size === 0) this.tree.show(newest);
+    if (newest) this.tree.show(newest);
     if (messages.length) this.isNew = false;
     this.changed();
   }
@@ -93,10 +95,11 @@ export class Thread {
 
   /** Another answer to the same question, as a branch. */
   regenerate(answer: MessageNode): void {
-    const question = this.tree.get(answer.parent);
-    if (!question) return;
+    // An answer and what continues it are one.
+    let question = this.tree.get(answer.parent);
+    while (question?.role === 'assistant') question = this.tree.get(question.parent);
     if (!answer.saved) this.retry(answer);
-    else this.answer(question, { regenerate_id: answer.id });
+    else if (question) this.answer(question, { regenerate_id: answer.id });
   }
 
   /** Goes on with an answer that was cut short. */
@@ -107,15 +110,15 @@ export class Thread {
 
   /** Asks again what came to nothing. What was shown of it stays, as a branch; an answer without a word goes. */
   retry(answer: MessageNode): void {
-    const question = this.tree.get(answer.parent);
-    if (!question || question.role !== 'user') return;
-    if (question.saved) {
-      // Its answer was lost, not the question: it is asked anew beside it.
-      this.edit(question, question.text);
-      return;
-    }
-    if (!answer.text) this.tree.remove(answer.id);
-    this.answer(question, this.placeBehind(this.tree.get(question.parent)));
+    const asked = this.tree.get(answer.parent);
+    if (!asked) return;
+    if (!answer.text && !answer.saved) this.tree.remove(answer.id);
+    if (asked.role === 'assistant') return this.continue(asked);
+    const known = this.tree.behind(asked.id).find(({ saved }) => saved);
+    if (known) this.answer(asked, { regenerate_id: known.id });
+    // Its answer was lost, not the question: it is asked anew beside it.
+    else if (asked.saved) this.edit(asked, asked.text);
+    else this.answer(asked, this.placeBehind(this.tree.get(asked.parent)));
   }
 
   /** Stops the answer that is being written; what was written stays. */
@@ -191,11 +194,12 @@ export class Thread {
   private async over(answer: MessageNode, question: MessageNode | null): Promise<void> {
     this.turns.delete(answer.id);
     this.changed();
-    if (answer.status === 'failed' && answer.failure?.partial && answer.requestId) await this.adopt(answer, question);
+    const cut = answer.status === 'stopped' || answer.failure?.partial;
+    if (cut && !answer.saved && answer.requestId) await this.adopt(answer, question);
     this.ports.ended(this);
   }
 
-  /** The server may have kept what was written before a turn failed: then it can be gone on with. */
+  /** The server may have kept what was written before a turn was cut off: then it can be gone on with. */
   private async adopt(answer: MessageNode, question: MessageNode | null): Promise<void> {
     try {
       const messages = await this.ports.messages(this.id);

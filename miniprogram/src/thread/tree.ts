@@ -27,6 +27,11 @@ export class MessageTree<Node extends TreeNode> {
     return this.nodes.get(id);
   }
 
+  /** The messages behind this one, or at the beginning (""); the oldest first. */
+  behind(id: string): Node[] {
+    return (this.children.get(id) ?? []).flatMap((each) => this.nodes.get(each) ?? []);
+  }
+
   /** Adds a message, and shows it if its parent is shown. One that is there already is replaced. */
   add(node: Node): void {
     if (!this.nodes.has(node.id)) {
