@@ -87,15 +87,17 @@ export class Session {
     this.storage.remove(KEY);
   }
 
-  private async renew({ refresh_token }: Kept): Promise<string> {
+  private async renew(kept: Kept): Promise<string> {
     try {
-      if (!refresh_token) throw new ApiError(NOBODY, '', 401);
-      const tokens = await this.auth.refresh(refresh_token);
+      if (!kept.refresh_token) throw new ApiError(NOBODY, '', 401);
+      const tokens = await this.auth.refresh(kept.refresh_token);
+      // The person logged out meanwhile.
+      if (this.kept !== kept) throw new ApiError(NOBODY, '', 401);
       this.keep(tokens);
       return tokens.access_token;
     } catch (error) {
       // Without a network the session may well be good.
-      if (error instanceof ApiError && error.status === 401 && !this.trying) {
+      if (this.kept === kept && error instanceof ApiError && error.status === 401 && !this.trying) {
         this.forget();
         this.ended();
       }
