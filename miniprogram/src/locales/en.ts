@@ -2,18 +2,15 @@
 import type { Messages } from './index';
 
 const en: Messages = {
-  app: { name: 'Queqiao', slogan: 'Ask Queqiao' },
+  app: { name: 'Queqiao' },
   common: {
     cancel: 'Cancel',
-    confirm: 'OK',
     save: 'Save',
     retry: 'Try again',
     close: 'Close',
     back: 'Back',
-    more: 'More',
     loading: 'Loading',
     copied: 'Copied',
-    done: 'Done',
     loadMore: 'Load more',
   },
   welcome: {
@@ -60,7 +57,6 @@ const en: Messages = {
     length: 'The length limit was reached here',
     interrupted: 'Interrupted here',
     retracted: 'This answer was withdrawn',
-    refused: 'This cannot be answered',
     continue: 'Continue',
     regenerate: 'Answer again',
     copy: 'Copy',
@@ -80,7 +76,6 @@ const en: Messages = {
     modelContext: 'reads about {count} tokens at once',
     modelPrice: 'about ¥{price} for 100 questions',
     toBottom: 'To the newest',
-    cached: 'from the cache',
     loadFailed: 'The conversation could not be loaded',
     code: 'Code',
     table: 'Table',
@@ -100,9 +95,7 @@ const en: Messages = {
     loggedOut: 'Your login has ended, please log in again',
     login: 'Log in again',
     other: 'Something went wrong, please try again',
-    minors: 'In minors’ mode this is closed at this hour',
     notFound: 'It was not found; it may have been deleted',
-    offlineTitle: 'No network',
   },
   conversations: {
     title: 'Conversations',
@@ -167,7 +160,6 @@ const en: Messages = {
     title: 'Payment',
     scan: 'Scan with WeChat to pay',
     scanHint: 'This page follows by itself',
-    open: 'Pay',
     again: 'Pay again',
     waiting: 'Waiting for the payment',
     waitingHint: 'The server has the last word; it takes a few seconds',
@@ -228,7 +220,6 @@ const en: Messages = {
     removeText:
       'Conversations, ratings and your login are deleted for good, and your balance is lost. Accounts that the law wants kept are kept without your name.',
     removeConfirm: 'Delete for good',
-    version: 'Version',
   },
   about: {
     privacyTitle: 'Privacy statement',

@@ -1,17 +1,14 @@
 /** 中文。Every text of the app; en.ts has the same keys. */
 export default {
-  app: { name: '鹊桥', slogan: '把问题交给鹊桥' },
+  app: { name: '鹊桥' },
   common: {
     cancel: '取消',
-    confirm: '确定',
     save: '保存',
     retry: '重试',
     close: '关闭',
     back: '返回',
-    more: '更多',
     loading: '正在加载',
     copied: '已复制',
-    done: '完成',
     loadMore: '加载更多',
   },
   welcome: {
@@ -58,7 +55,6 @@ export default {
     length: '达到长度上限，写到这里',
     interrupted: '中断了，写到这里',
     retracted: '这条回答已被撤回',
-    refused: '这个问题不能回答',
     continue: '继续',
     regenerate: '重新回答',
     copy: '复制',
@@ -78,7 +74,6 @@ export default {
     modelContext: '一次可读约 {count} 字',
     modelPrice: '约 ¥{price} / 百问',
     toBottom: '回到最新',
-    cached: '来自缓存',
     loadFailed: '对话没有加载出来',
     code: '代码',
     table: '表格',
@@ -98,9 +93,7 @@ export default {
     loggedOut: '登录已失效，请重新登录',
     login: '重新登录',
     other: '出了点问题，请重试',
-    minors: '未成年人模式下，这个时间不能使用',
     notFound: '没有找到，可能已被删除',
-    offlineTitle: '没有网络',
   },
   conversations: {
     title: '对话',
@@ -158,7 +151,6 @@ export default {
     title: '支付',
     scan: '用微信扫一扫支付',
     scanHint: '支付后这里会自动更新',
-    open: '打开支付',
     again: '重新支付',
     waiting: '正在等待支付结果',
     waitingHint: '以服务器的结果为准，通常只要几秒',
@@ -218,7 +210,6 @@ export default {
     removeTitle: '删除我的全部数据？',
     removeText: '对话、收藏和登录信息会被永久删除，不能恢复；余额也会作废。法律要求保留的账目会匿名保存。',
     removeConfirm: '永久删除',
-    version: '版本',
   },
   about: {
     privacyTitle: '隐私说明',

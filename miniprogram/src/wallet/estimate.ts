@@ -11,7 +11,7 @@ const TURNS_MIN = 5;
 /** About how many questions, by what this person's cost lately, else by the model's price; null when neither is known. */
 export function questionsOf(availableMicros: number, usage: Usage | null, model: Model | null): number | null {
   const cost = averageMicros(usage) ?? (model && questionMicros(model));
-  return cost === null || cost <= 0 ? null : Math.floor(availableMicros / cost);
+  return cost === null || cost <= 0 ? null : Math.max(0, Math.floor(availableMicros / cost));
 }
 
 function averageMicros(usage: Usage | null): number | null {
