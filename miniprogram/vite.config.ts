@@ -19,8 +19,17 @@ const withoutRemoteShadow: Plugin = {
   },
 };
 
+/** uni-app builds its own vue-i18n 9.1.9 into mini-programs, which fills no `{place}` of a text. After it, ours stands. */
+const wholeI18n: Plugin = {
+  name: 'whole-vue-i18n',
+  enforce: 'post',
+  config: () => ({
+    resolve: { alias: { 'vue-i18n': fileURLToPath(new URL('./node_modules/vue-i18n/dist/vue-i18n.mjs', import.meta.url)) } },
+  }),
+};
+
 export default defineConfig({
-  plugins: [uni(), withoutRemoteShadow],
+  plugins: [uni(), wholeI18n, withoutRemoteShadow],
   resolve: {
     alias: [
       { find: '@', replacement: source },
@@ -34,6 +43,8 @@ export default defineConfig({
     __VUE_I18N_LEGACY_API__: false,
     __VUE_I18N_FULL_INSTALL__: false,
     __INTLIFY_PROD_DEVTOOLS__: false,
+    // uni-app's runtime fetches an image with it from a host that is not ours, whether it is shown or not.
+    'wx.preloadAssets': 'undefined',
   },
   // What the oldest phones that WeChat still runs on can parse, without a pass of the developer tools.
   esbuild: { target: 'es2018' },

@@ -126,11 +126,18 @@ describe('a refused token', () => {
 
   it('of an API key cannot be renewed', async () => {
     const session = opened();
-    session.useKey('sk-1');
+    await session.tryKey('sk-1', () => Promise.resolve());
     expect(await session.token()).toBe('sk-1');
     expect(await failure(session.token('sk-1'))).toMatchObject({ status: 401 });
     expect([ended, opened().loggedIn]).toEqual([1, false]);
     expect(server.calls).toHaveLength(0);
+  });
+
+  it('of a key that turns out to be none is no session, and leaves whoever tries where they are', async () => {
+    const session = opened();
+    const refused = failure(session.tryKey('sk-1', async () => void (await session.token('sk-1'))));
+    expect(await refused).toMatchObject({ status: 401 });
+    expect([ended, session.loggedIn, opened().loggedIn]).toEqual([0, false, false]);
   });
 
   it('renewed after the person logged out logs nobody in', async () => {
