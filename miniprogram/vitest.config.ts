@@ -3,5 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
-  test: { include: ['tests/unit/**/*.test.ts', 'tests/miniprogram/**/*.test.ts'], environment: 'node' },
+  test: {
+    include: ['tests/unit/**/*.test.ts', 'tests/miniprogram/**/*.test.ts'],
+    environment: 'node',
+    globalSetup: 'tests/miniprogram/build.ts',
+  },
 });

@@ -1,38 +1,36 @@
-/** Builds the mini-program of this folder as a release is built. */
+/** Builds the mini-program as a release is built: once for all tests of a run. */
 
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { GlobalSetupContext } from 'vitest/node';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const project = join(here, '../..');
-
-/** What is built in, as it lies in `src`. */
-const PARTS = ['streaming', 'markdown', 'components/markdown'];
-
-/**
- * Builds it.
- *
- * @returns the folder of the built mini-program.
- */
-export async function buildMiniProgram(): Promise<string> {
-  // Within the project, so that its packages are found; the output outside, where its files are CommonJS.
-  const cache = join(project, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  const input = mkdtempSync(join(cache, 'miniprogram-'));
-  const output = mkdtempSync(join(tmpdir(), 'miniprogram-'));
-  try {
-    cpSync(join(here, 'app'), input, { recursive: true });
-    PARTS.forEach((part) => cpSync(join(project, 'src', part), join(input, part), { recursive: true }));
-    await promisify(execFile)(join(project, 'node_modules/.bin/uni'), ['build', '-p', 'mp-weixin'], {
-      cwd: project,
-      env: { ...process.env, NODE_ENV: 'production', UNI_INPUT_DIR: input, UNI_OUTPUT_DIR: output },
-    });
-  } finally {
-    rmSync(input, { recursive: true, force: true });
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The folder of the built mini-program. */
+    miniProgram: string;
   }
-  return output;
+}
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Where the gateway is that it is built for. */
+export const GATEWAY = 'https://chat.example';
+
+export default async function build({ provide }: GlobalSetupContext): Promise<void | (() => void)> {
+  // `vitest run tests/unit/thread` need not wait for it.
+  const named = process.argv.filter((argument) => argument.startsWith('tests/'));
+  if (named.length && !named.some((path) => path.startsWith('tests/miniprogram'))) return;
+  // Outside of the project, where files are CommonJS.
+  const folder = mkdtempSync(join(tmpdir(), 'miniprogram-'));
+  const env = { NODE_ENV: 'production', UNI_OUTPUT_DIR: folder, VITE_BASE_URL: GATEWAY, VITE_CLOUD_RUN_ENV: '' };
+  await promisify(execFile)(join(project, 'node_modules/.bin/uni'), ['build', '-p', 'mp-weixin'], {
+    cwd: project,
+    env: { ...process.env, ...env },
+  });
+  provide('miniProgram', folder);
+  return () => rmSync(folder, { recursive: true, force: true });
 }
