@@ -187,6 +187,24 @@ describe('an answer', () => {
     expect(device.screen.text).not.toContain('鹊桥 🌉');
   });
 
+  it('is copied, liked, and says what it cost', async () => {
+    service.onTurn = answer;
+    service.asked.length = 0;
+    await ask();
+    await shows('AI 生成');
+    device.screen.press('复制');
+    await seen(() => expect(device.toasts).toContain('已复制'));
+    expect(device.clipboard).toBe(TEXT);
+    device.screen.press('有帮助');
+    await seen(() => expect(device.screen.said('有帮助', 'ariaPressed')).toBe(true));
+    const path = `/v1/conversations/${String(body(0).conversation_id)}/messages/2/rating`;
+    expect(service.askedOf('PUT', path)[0]?.body).toEqual({ rating: 'up' });
+    device.screen.press('这次花了多少');
+    await shows('问了 5 个字，答了 7 个字。');
+    expect(service.askedOf('GET', `/v1/wallet/receipts/${REQUEST_ID}`)).toHaveLength(1);
+    device.screen.press('关闭');
+  });
+
   it('is written anew, and both can be looked at', async () => {
     service.onTurn = (request, number) => stream(request, bytesOfEvents(number === 0 ? EVENTS : eventsOf([{ text: '另一座桥' }])));
     await ask();

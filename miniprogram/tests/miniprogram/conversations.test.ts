@@ -80,6 +80,25 @@ describe('the list', () => {
     await vi.waitFor(() => expect(device.screen.has('发送')).toBe(true));
   });
 
+  it('asks nothing behind messages that are still being loaded, and leaves them for a new chat', async () => {
+    service.refuses = ({ path }) => (path.includes('/messages') ? 'slow network' : null);
+    const { length } = service.turns;
+    device.screen.press('未命名的对话');
+    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
+    device.screen.type('问点什么…', '然后呢？');
+    await vi.waitFor(() => expect(device.screen.said('发送', 'ariaDisabled')).toBe(false));
+    device.screen.press('发送');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(service.turns).toHaveLength(length);
+    expect(device.screen.said('问点什么…', 'value')).toBe('然后呢？');
+    device.screen.press('新对话');
+    await shows('今天想聊点什么？');
+    device.screen.press('发送');
+    await vi.waitFor(() => expect(service.turns).toHaveLength(length + 1));
+    service.turns[length]?.chunk(bytesOfEvents(eventsOf([{ text: '好。' }])));
+    await shows('好。');
+  });
+
   it('says when a conversation could not be loaded; then it can be opened again', async () => {
     service.refuses = ({ path }) => (path.includes('/messages') ? 'no network' : null);
     device.screen.press('牛郎与织女');

@@ -19,8 +19,9 @@ interface Answered {
 
 const TOKENS = { access_token: 'access-1', refresh_token: 'refresh-1', expires_in: 7200, user: { id: 'u1' } };
 const PACKAGE = { id: 'small', name: '小包', tokens: 1000, amount: '6.00', amount_fen: 600, virtual_amount_fen: 600 };
-const NOTHING = { turns: 0, input_tokens: 0, output_tokens: 0, charged_micros: 0, charged: '0' };
-const USAGE = { start: '2026-11-01', end: '2026-11-27', lines: [], totals: NOTHING };
+const USED = { turns: 7, input_tokens: 1000, output_tokens: 2345, charged_micros: 70_000, charged: '0.07' };
+const USAGE = { start: '2026-11-01', end: '2026-11-27', lines: [{ day: '2026-11-02', model: 'simulated', ...USED }], totals: USED };
+const RECEIPT = { request_id: 'req_5c0ffee', model: 'simulated', charged: '0.000123', charged_micros: 123, explanation: '问了 5 个字，答了 7 个字。' };
 /** What the ways to pay are opened with. */
 const PAYMENTS = {
   virtual: { signData: '{}', mode: 'short_series_coin', paySig: 'p' },
@@ -43,13 +44,14 @@ export class Service {
   /** Plays a turn, or what comes after its line was lost. */
   onTurn: (request: FakeRequest, number: number) => void = () => {};
   /** Answers first, where it answers anything. */
-  refuses: (asked: Asked) => Answered | 'no network' | null = () => null;
+  refuses: (asked: Asked) => Answered | 'no network' | 'slow network' | null = () => null;
   conversations: Conversation[] = [];
   messages: Message[] = [];
   order: Order | null = null;
   channels: Channel[] = ['jsapi', 'virtual'];
   purchase: Policy['purchase'] = 'any';
   balanceMicros = 12_345_678;
+  minorMode = false;
 
   constructor(wx: FakeWx) {
     wx.onRequest = (request) => this.hear(request);
@@ -70,6 +72,7 @@ export class Service {
     const asked = { method, path, header, body: data as unknown };
     this.asked.push(asked);
     const refused = this.refuses(asked);
+    if (refused === 'slow network') return;
     if (refused === 'no network') request.fail('request:fail');
     else request.succeed({ header: {}, ...(refused ?? this.answer(asked)) });
   }
@@ -87,12 +90,17 @@ export class Service {
   private readonly routes: readonly [method: string, path: RegExp, data: (id: string, body: Record<string, unknown>) => unknown][] = [
     ['POST', /^\/v1\/auth\/wechat$/, () => TOKENS],
     ['GET', /^\/v1\/me$/, () => this.me()],
+    // wx.request knows no PATCH.
+    ['POST', /^\/v1\/me$/, (_, change) => this.mind(change)],
+    ['DELETE', /^\/v1\/me$/, () => ({})],
+    ['POST', /^\/v1\/auth\/revoke$/, () => ({})],
     ['GET', /^\/v1\/models$/, () => list([{ id: 'simulated', context_tokens: 8192, max_output_tokens: 1024, price: null }])],
     ['GET', /^\/v1\/conversations$/, () => list(this.conversations)],
     ['GET', /^\/v1\/conversations\/[^/]+\/messages$/, () => list(this.messages)],
-    // wx.request knows no PATCH.
     ['POST', /^\/v1\/conversations\/([^/]+)$/, (id, change) => this.change(id, change)],
     ['DELETE', /^\/v1\/conversations\/([^/]+)$/, (id) => this.forget(id)],
+    ['PUT', /^\/v1\/conversations\/[^/]+\/messages\/[^/]+\/rating$/, () => ({})],
+    ['GET', /^\/v1\/wallet\/receipts\/[^/]+$/, () => RECEIPT],
     ['GET', /^\/v1\/packages$/, () => ({ channels: this.channels, data: [{ ...PACKAGE, channels: this.channels }] })],
     ['GET', /^\/v1\/usage$/, () => USAGE],
     ['GET', /^\/v1\/wallet\/transactions$/, () => list([])],
@@ -103,8 +111,13 @@ export class Service {
 
   private me(): object {
     const wallet = { balance_micros: this.balanceMicros, reserved_micros: 0, available_micros: this.balanceMicros, available: '' };
-    const policy = { client: 'mp-android', model_names: 'show', code: 'show', ai_label: 'AI 生成', minor_mode: false };
+    const policy = { client: 'mp-android', model_names: 'show', code: 'show', ai_label: 'AI 生成', minor_mode: this.minorMode };
     return { user: { id: 'u1' }, wallet, policy: { ...policy, purchase: this.purchase } };
+  }
+
+  private mind({ minor_mode }: Record<string, unknown>): object {
+    this.minorMode = minor_mode === true;
+    return this.me();
   }
 
   private change(id: string, change: Record<string, unknown>): Conversation | undefined {

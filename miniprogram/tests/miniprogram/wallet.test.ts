@@ -71,6 +71,18 @@ describe('the wallet', () => {
     service.purchase = 'any';
   });
 
+  it('says how many questions that is about, and where it went', async () => {
+    await enter();
+    // Seven questions cost 0.07 yuan.
+    await shows('大约还能问 1,234 个问题');
+    device.screen.press('用量');
+    await opens('pages/wallet/usage');
+    await shows('2026-11-01 至 2026-11-27');
+    expect(device.screen.texts('value')).toEqual(['¥0.07', '7', '3,345']);
+    expect(device.screen.texts('bar').length).toBeGreaterThanOrEqual(27);
+    await shows('simulated7 次 · ¥0.07');
+  });
+
   it('is tried again when there was no network', async () => {
     service.refuses = () => 'no network';
     device.screen.press('钱包');
