@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ['tests/unit/**/*.test.ts', 'tests/miniprogram/**/*.test.ts'],
     environment: 'node',
+    // A machine may be busy with something else.
+    testTimeout: 30_000,
     globalSetup: 'tests/miniprogram/build.ts',
   },
 });

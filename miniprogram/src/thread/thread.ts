@@ -176,14 +176,9 @@ export class Thread {
   private remember(question: MessageNode | null, answer: MessageNode, questionId: string | null, id: string | null): void {
     this.isNew = false;
     if (question && questionId) this.saved(question, questionId);
-    if (id) {
-      const turn = this.turns.get(answer.id);
-      if (turn) {
-        this.turns.delete(answer.id);
-        this.turns.set(id, turn);
-      }
-      this.saved(answer, id);
-    }
+    // Its turn is over; it was known by the id that the answer has no more.
+    this.turns.delete(answer.id);
+    if (id) this.saved(answer, id);
   }
 
   private saved(node: MessageNode, id: string): void {

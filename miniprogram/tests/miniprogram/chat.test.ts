@@ -1,10 +1,11 @@
 /** The chat on a phone: what is typed, streamed, stopped, lost, gone on with, taken back, and asked again. */
 
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { FakeRequest } from '../unit/streaming/fakeWx';
 import { behind, bytesOfEvents, errorBody, eventsOf, REQUEST_ID } from '../unit/streaming/transcript';
 import { GATEWAY } from './build';
 import { Device } from './device';
+import { seen } from './seen';
 import { LOGGED_IN, Service } from './service';
 
 const TEXT = '# 鹊桥 🌉\n\n七夕的**一座桥**，由`喜鹊`搭成。\n\n- 一\n  - 二\n\n```js\nlet 桥 = 1;\n```\n\n| 甲 | 乙 |\n|---|---|\n| 1 | 2 |\n\n$x^2$';
@@ -29,7 +30,6 @@ beforeEach(() => {
   device.screen.press('新对话');
 });
 
-const seen = (check: () => void) => vi.waitFor(check, { timeout: 3_000 });
 const shows = (text: string) => seen(() => expect(device.screen.text).toContain(text));
 const writes = () => seen(() => expect(device.screen.has('停止')).toBe(true));
 const isOver = () => seen(() => expect(device.screen.has('发送')).toBe(true));

@@ -1,10 +1,11 @@
 /** The list of conversations on a phone: opened, searched, renamed, pinned, deleted. */
 
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { Conversation } from '../../src/api/shapes';
 import { bytesOfEvents, eventsOf } from '../unit/streaming/transcript';
 import { kept } from '../unit/thread/fakeTurns';
 import { Device } from './device';
+import { seen } from './seen';
 import { LOGGED_IN, Service } from './service';
 
 const TODAY = Math.floor(Date.now() / 1000);
@@ -30,14 +31,12 @@ beforeEach(async () => {
 
 async function enter(): Promise<void> {
   device.screen.press('对话列表');
-  await vi.waitFor(() => expect(device.screen.path).toBe('pages/conversations/conversations'));
+  await seen(() => expect(device.screen.path).toBe('pages/conversations/conversations'));
   await shows('牛郎与织女');
 }
 
-const shows = (text: string) => vi.waitFor(() => expect(device.screen.text).toContain(text));
-const loses = (text: string) => vi.waitFor(() => expect(device.screen.text).not.toContain(text));
-/** Sheets come up and go with an animation. */
-const SHEET = { timeout: 3_000 };
+const shows = (text: string) => seen(() => expect(device.screen.text).toContain(text));
+const loses = (text: string) => seen(() => expect(device.screen.text).not.toContain(text));
 
 function talk(id: string, title: string, more: Partial<Conversation> = {}): Conversation {
   return { id, title, message_count: 2, newest_id: '2', pinned: false, created_at: TODAY, updated_at: TODAY, ...more };
@@ -45,7 +44,7 @@ function talk(id: string, title: string, more: Partial<Conversation> = {}): Conv
 
 async function act(title: string, action: string): Promise<void> {
   device.screen.press(`更多操作 ${title}`);
-  await vi.waitFor(() => expect(device.screen.has('导出')).toBe(true), SHEET);
+  await seen(() => expect(device.screen.has('导出')).toBe(true));
   device.screen.press(action);
 }
 
@@ -57,7 +56,7 @@ describe('the list', () => {
 
   it('is searched by the server', async () => {
     device.screen.type('搜索标题和内容', '织女');
-    await vi.waitFor(() => expect(service.asked.map(({ path }) => path)).toContain(`/v1/conversations?limit=50&query=${encodeURIComponent('织女')}`));
+    await seen(() => expect(service.asked.map(({ path }) => path)).toContain(`/v1/conversations?limit=50&query=${encodeURIComponent('织女')}`));
     service.conversations = [];
     device.screen.type('搜索标题和内容', '没有的');
     await shows('没有找到“没有的”');
@@ -67,26 +66,26 @@ describe('the list', () => {
 
   it('opens a conversation with its messages, and goes on with it', async () => {
     device.screen.press('鹊桥是什么');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
-    await vi.waitFor(() => expect(device.screen.texts('bubble')).toEqual(['鹊桥是什么？']));
+    await seen(() => expect(device.open).toEqual(['pages/chat/chat']));
+    await seen(() => expect(device.screen.texts('bubble')).toEqual(['鹊桥是什么？']));
     expect(device.screen.texts('strong')).toEqual(['桥']);
     expect(device.screen.text).toContain('AI 生成');
     device.screen.type('问点什么…', '然后呢？');
-    await vi.waitFor(() => expect(device.screen.said('发送', 'ariaDisabled')).toBe(false));
+    await seen(() => expect(device.screen.said('发送', 'ariaDisabled')).toBe(false));
     device.screen.press('发送');
-    await vi.waitFor(() => expect(service.turns).toHaveLength(1));
+    await seen(() => expect(service.turns).toHaveLength(1));
     expect(JSON.parse(service.turns[0]?.options.data ?? '')).toMatchObject({ conversation_id: 'talk-1', parent_id: '2' });
     service.turns[0]?.chunk(bytesOfEvents(eventsOf([{ text: '然后…' }])));
-    await vi.waitFor(() => expect(device.screen.has('发送')).toBe(true));
+    await seen(() => expect(device.screen.has('发送')).toBe(true));
   });
 
   it('asks nothing behind messages that are still being loaded, and leaves them for a new chat', async () => {
     service.refuses = ({ path }) => (path.includes('/messages') ? 'slow network' : null);
     const { length } = service.turns;
     device.screen.press('未命名的对话');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
+    await seen(() => expect(device.open).toEqual(['pages/chat/chat']));
     device.screen.type('问点什么…', '然后呢？');
-    await vi.waitFor(() => expect(device.screen.said('发送', 'ariaDisabled')).toBe(false));
+    await seen(() => expect(device.screen.said('发送', 'ariaDisabled')).toBe(false));
     device.screen.press('发送');
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(service.turns).toHaveLength(length);
@@ -94,7 +93,7 @@ describe('the list', () => {
     device.screen.press('新对话');
     await shows('今天想聊点什么？');
     device.screen.press('发送');
-    await vi.waitFor(() => expect(service.turns).toHaveLength(length + 1));
+    await seen(() => expect(service.turns).toHaveLength(length + 1));
     service.turns[length]?.chunk(bytesOfEvents(eventsOf([{ text: '好。' }])));
     await shows('好。');
   });
@@ -102,24 +101,24 @@ describe('the list', () => {
   it('says when a conversation could not be loaded; then it can be opened again', async () => {
     service.refuses = ({ path }) => (path.includes('/messages') ? 'no network' : null);
     device.screen.press('牛郎与织女');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
+    await seen(() => expect(device.open).toEqual(['pages/chat/chat']));
     await shows('对话没有加载出来');
     service.refuses = () => null;
     await enter();
     device.screen.press('牛郎与织女');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
-    await vi.waitFor(() => expect(device.screen.texts('bubble')).toEqual(['鹊桥是什么？']));
+    await seen(() => expect(device.open).toEqual(['pages/chat/chat']));
+    await seen(() => expect(device.screen.texts('bubble')).toEqual(['鹊桥是什么？']));
   });
 });
 
 describe('a conversation', () => {
   it('is renamed', async () => {
     await act('鹊桥是什么', '重命名');
-    await vi.waitFor(() => expect(device.screen.has('保存')).toBe(true), SHEET);
+    await seen(() => expect(device.screen.has('保存')).toBe(true));
     device.screen.type('重命名', '七夕');
-    await vi.waitFor(() => expect(device.screen.said('保存', 'ariaDisabled')).toBe(false));
+    await seen(() => expect(device.screen.said('保存', 'ariaDisabled')).toBe(false));
     device.screen.press('保存');
-    await vi.waitFor(() => expect(device.screen.texts('name')).toContain('七夕'));
+    await seen(() => expect(device.screen.texts('name')).toContain('七夕'));
     expect(service.askedOf('POST', '/v1/conversations/talk-1')[0]).toMatchObject({
       body: { title: '七夕' },
       header: { 'X-HTTP-Method-Override': 'PATCH' },
@@ -128,14 +127,14 @@ describe('a conversation', () => {
 
   it('is pinned', async () => {
     await act('鹊桥是什么', '置顶');
-    await vi.waitFor(() => expect(service.askedOf('POST', '/v1/conversations/talk-1')[0]?.body).toEqual({ pinned: true }));
-    await vi.waitFor(() => expect(device.screen.texts('day')).toEqual(['置顶', '今天']));
-    await vi.waitFor(() => expect(device.screen.texts('name').slice(0, 2).sort()).toEqual(['牛郎与织女', '鹊桥是什么'].sort()));
+    await seen(() => expect(service.askedOf('POST', '/v1/conversations/talk-1')[0]?.body).toEqual({ pinned: true }));
+    await seen(() => expect(device.screen.texts('day')).toEqual(['置顶', '今天']));
+    await seen(() => expect(device.screen.texts('name').slice(0, 2).sort()).toEqual(['牛郎与织女', '鹊桥是什么'].sort()));
   });
 
   it('is deleted when that was confirmed', async () => {
     await act('鹊桥是什么', '删除');
-    await vi.waitFor(() => expect(device.screen.text).toContain('删除后不能恢复'), SHEET);
+    await seen(() => expect(device.screen.text).toContain('删除后不能恢复'));
     expect(service.askedOf('DELETE', '/v1/conversations/talk-1')).toEqual([]);
     device.screen.press('删除');
     await loses('鹊桥是什么');
@@ -145,9 +144,9 @@ describe('a conversation', () => {
   it('stays when the server cannot be reached, and says so', async () => {
     service.refuses = ({ method }) => (method === 'DELETE' ? 'no network' : null);
     await act('鹊桥是什么', '删除');
-    await vi.waitFor(() => expect(device.screen.text).toContain('删除后不能恢复'), SHEET);
+    await seen(() => expect(device.screen.text).toContain('删除后不能恢复'));
     device.screen.press('删除');
-    await vi.waitFor(() => expect(device.toasts).toContain('出了点问题，请重试'));
+    await seen(() => expect(device.toasts).toContain('出了点问题，请重试'));
     expect(device.screen.texts('name')).toContain('鹊桥是什么');
   });
 });

@@ -1,7 +1,8 @@
 /** The app is opened for the first time on a phone: nobody is logged in, and nothing was agreed to. */
 
-import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Device } from './device';
+import { seen } from './seen';
 import { Service } from './service';
 
 const AGREE = '我已阅读并同意《隐私说明》';
@@ -20,38 +21,38 @@ afterEach(() => expect(device.errors.splice(0)).toEqual([]));
 // One app on one phone: each step goes on from the one before.
 describe('the first run', () => {
   it('welcomes, and asks nothing of the server', async () => {
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/welcome/welcome']));
+    await seen(() => expect(device.open).toEqual(['pages/welcome/welcome']));
     expect(device.screen.text).toContain('你好，我是鹊桥');
     expect(service.asked).toEqual([]);
   });
 
   it('wants the privacy statement to be accepted first', async () => {
     device.screen.press(START);
-    await vi.waitFor(() => expect(device.screen.text).toContain('请先阅读并同意'));
+    await seen(() => expect(device.screen.text).toContain('请先阅读并同意'));
     expect(service.asked).toEqual([]);
   });
 
   it('shows the privacy statement', async () => {
     device.screen.press('《隐私说明》');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/welcome/welcome', 'pages/about/about']));
-    await vi.waitFor(() => expect(device.screen.text).toContain('我们保存什么'));
+    await seen(() => expect(device.open).toEqual(['pages/welcome/welcome', 'pages/about/about']));
+    await seen(() => expect(device.screen.text).toContain('我们保存什么'));
     device.screen.press('返回');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/welcome/welcome']));
+    await seen(() => expect(device.open).toEqual(['pages/welcome/welcome']));
   });
 
   it('says so when WeChat logs nobody in', async () => {
     device.screen.press(AGREE);
-    await vi.waitFor(() => expect(device.screen.said(AGREE, 'ariaChecked')).toBe(true));
+    await seen(() => expect(device.screen.said(AGREE, 'ariaChecked')).toBe(true));
     device.onLogin = ({ fail }) => fail({ errMsg: 'login:fail' });
     device.screen.press(START);
-    await vi.waitFor(() => expect(device.screen.text).toContain('登录没有成功'));
+    await seen(() => expect(device.screen.text).toContain('登录没有成功'));
   });
 
   it('says so when there is no network', async () => {
     device.onLogin = ({ success }) => success({ code: 'code-1' });
     service.refuses = () => 'no network';
     device.screen.press(START);
-    await vi.waitFor(() => expect(device.screen.text).toContain('网络连不上'));
+    await seen(() => expect(device.screen.text).toContain('网络连不上'));
     expect(device.kept.has('queqiao.session')).toBe(false);
   });
 
@@ -59,11 +60,11 @@ describe('the first run', () => {
     service.refuses = () => null;
     service.asked.length = 0;
     device.screen.press(START);
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/chat/chat']));
+    await seen(() => expect(device.open).toEqual(['pages/chat/chat']));
     expect(service.asked[0]).toMatchObject({ method: 'POST', path: '/v1/auth/wechat', body: { code: 'code-1' } });
     expect(service.asked[0]?.header).toMatchObject({ 'X-Client': 'mp-android', 'Accept-Language': 'zh-CN' });
     expect(service.askedOf('GET', '/v1/me')[0]?.header).toMatchObject({ Authorization: 'Bearer access-1' });
-    await vi.waitFor(() => expect(device.screen.text).toContain('今天想聊点什么？'));
+    await seen(() => expect(device.screen.text).toContain('今天想聊点什么？'));
   });
 
   it('keeps on the phone who is logged in, and what was agreed to', () => {
@@ -74,7 +75,7 @@ describe('the first run', () => {
   it('leads back to the welcome when the server takes the session no more', async () => {
     service.refuses = () => ({ statusCode: 401, data: { error: { code: 'invalid_api_key', message: '请登录' } } });
     device.screen.press('对话列表');
-    await vi.waitFor(() => expect(device.open).toEqual(['pages/welcome/welcome']));
+    await seen(() => expect(device.open).toEqual(['pages/welcome/welcome']));
     expect(device.kept.has('queqiao.session')).toBe(false);
     expect(service.askedOf('POST', '/v1/auth/refresh')).toHaveLength(1);
   });

@@ -3,6 +3,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { kept, TestThread } from './fakeTurns';
 
+/** Longer than what is collected before it is drawn. */
+const FRAME_MS = 50;
+
 let test: TestThread;
 
 beforeEach(() => {
@@ -80,10 +83,11 @@ describe('asking', () => {
     expect(test.at(1).status).toBe('length');
   });
 
-  it('takes everything back that was retracted', () => {
+  it('takes everything back that was retracted, what was not drawn yet too', async () => {
     test.thread.ask('一');
     test.turn.start().tell('delta', { reasoning: '想' });
     test.turn.write('甲').tell('retracted', { message: '内容不合规' });
+    await new Promise((resolve) => setTimeout(resolve, FRAME_MS));
     expect(test.at(1)).toMatchObject({ status: 'retracted', text: '', reasoning: '', blocks: [], notice: '内容不合规', saved: false });
     expect(test.ended).toBe(1);
   });
@@ -209,7 +213,8 @@ describe('what the server remembers', () => {
     expect(test.shown.slice(-2)).toEqual(['Q 三', 'A 丁']);
     expect([test.at(4).id, test.at(5).id]).toEqual(['7', '8']);
     expect(test.thread.branch(test.at(4))).toEqual({ index: 0, count: 1 });
-    test.thread.restore(newer, '8');
-    expect(test.thread.path).toHaveLength(6);
+    test.thread.restore([...newer, kept('9', '8', '四'), kept('10', '9', '戊')], '10');
+    expect(test.shown.slice(-3)).toEqual(['A 丁', 'Q 四', 'A 戊']);
+    expect(test.thread.path).toHaveLength(8);
   });
 });
