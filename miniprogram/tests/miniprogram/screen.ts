@@ -78,7 +78,18 @@ export class Screen {
 
   private named(name: string): Element[] {
     const labelled = this.elements().filter((element) => attributeOf(element, 'ariaLabel') === name);
-    return labelled.length ? labelled : this.elements().filter((element) => element.textContent === name);
+    if (labelled.length) return labelled;
+    // Who presses a text presses the button that it stands on.
+    return this.elements()
+      .filter((element) => element.textContent === name)
+      .map((element) => this.pressable(element) ?? element);
+  }
+
+  private pressable(element: Element): Element | null {
+    for (let at: Element | null = element; at && at !== this.ground; at = at.parentElement) {
+      if (attributeOf(at, 'role') && attributeOf(at, 'tabindex') !== undefined) return at;
+    }
+    return null;
   }
 
   private elements(): Element[] {

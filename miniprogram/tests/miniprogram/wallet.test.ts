@@ -39,7 +39,7 @@ async function opens(page: string): Promise<void> {
 async function buy(): Promise<Payment> {
   device.payments.length = 0;
   await enter();
-  device.screen.press('小包 ¥6.00');
+  device.screen.press('小包');
   await opens('pages/wallet/pay');
   await shows('订单号 order-1');
   const [payment] = device.payments;
@@ -78,7 +78,7 @@ describe('the wallet', () => {
     device.screen.press('用量');
     await opens('pages/wallet/usage');
     await shows('2026-11-01 至 2026-11-27');
-    expect(device.screen.texts('value')).toEqual(['¥0.07', '7', '3,345']);
+    expect(device.screen.texts('value')).toEqual(['¥0.0700', '7', '3,345']);
     expect(device.screen.texts('bar').length).toBeGreaterThanOrEqual(27);
     await shows('simulated7 次 · ¥0.07');
   });
