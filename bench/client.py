@@ -60,6 +60,7 @@ class Target:
 class Outcome:
     """One chat. Times are `time.monotonic()`, finer than uvloop's clock; None where it did not come so far."""
 
+    sent_at: float | None = None
     first_content_at: float | None = None
     ended_at: float | None = None
     chunks: int = 0
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
         outcome = self._outcome = Outcome(body=bytearray() if keep_body else None, times=[] if keep_times else None)
         waiter = self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout_s, self._fail, "timeout")
+        outcome.sent_at = time.monotonic()
         self._transport.write(request)
         try:
             await waiter

@@ -3,11 +3,11 @@ from bench.rush import Chat, gaps_ms, out_of_turn
 
 
 def begun(user: int, at: float) -> Chat:
-    return Chat(user, 0.0, Outcome(first_content_at=at))
+    return Chat(user, Outcome(first_content_at=at))
 
 
 def test_gaps_leave_the_end_of_an_answer_out() -> None:
-    assert gaps_ms([Chat(0, 0.0, Outcome(times=[1.0, 1.5, 1.75, 9.0])), Chat(1, 0.0, Outcome())]) == [500.0, 250.0]
+    assert gaps_ms([Chat(0, Outcome(times=[1.0, 1.5, 1.75, 9.0])), Chat(1, Outcome())]) == [500.0, 250.0]
 
 
 def test_a_second_chat_before_anothers_first_is_out_of_turn() -> None:
