@@ -108,6 +108,8 @@ async def start_wechat(given: Mapping[str, str], state: State, supervisor: Super
     argv = [sys.executable, "-m", "sandbox.wechat", "--port", str(port), "--appid", _APPID, "--pay", str(folder)]
     # The platform's console holds this address of the mini-program's server.
     argv += ["--message-push-url", given.get("WECHAT_MESSAGE_PUSH_URL", "")]
+    if given.get("WECHAT_CLOUD_RUN", "").lower() in ("true", "1"):
+        argv.append("--cloud-run")
     process = await Process.start(
         "The WeChat stand-in", argv, log=state.log("wechat"), env=minimal_env() | {"WECHAT_SECRET": secret}
     )

@@ -30,6 +30,7 @@ NEEDS = {
         "WECHAT_API_BASE_URL",
         "WECHAT_APPID",
         "WECHAT_SECRET",
+        "WECHAT_CLOUD_RUN",
         "OPENAI_MODERATION_BASE_URL",
         "OPENAI_MODERATION_API_KEY",
         "AUDIT_KEEP_DAYS",

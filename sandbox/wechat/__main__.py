@@ -23,13 +23,14 @@ def main() -> None:
     parser.add_argument("--auto-pay-after-s", type=float, help="pay orders by themselves after so many seconds")
     parser.add_argument("--clock-speed", type=float, default=60.0, help="retries come so many times faster")
     parser.add_argument("--message-push-url", default="", help="where messages of virtual payment are pushed to")
+    parser.add_argument("--cloud-run", action="store_true", help="texts come from WeChat Cloud Run, without a token")
     arguments = parser.parse_args()
     settings = Settings(
         auto_pay_after_s=arguments.auto_pay_after_s,
         clock_speed=arguments.clock_speed,
         message_push_url=arguments.message_push_url,
     )
-    app = build(arguments.appid, os.environ["WECHAT_SECRET"], arguments.pay, settings)
+    app = build(arguments.appid, os.environ["WECHAT_SECRET"], arguments.pay, settings, cloud_run=arguments.cloud_run)
     uvicorn.run(app, host=HOST, port=arguments.port, log_level="warning", timeout_graceful_shutdown=_STOP_S)
 
 

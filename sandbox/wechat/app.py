@@ -33,6 +33,7 @@ def build(
     settings: Settings | None = None,
     *,
     security_delay_s: float = 0.1,
+    cloud_run: bool = False,
 ) -> Starlette:
     """The stand-in for one mini-program.
 
@@ -42,9 +43,11 @@ def build(
         pay: The folder of its merchant's keys and trade; None for login and content security alone.
         settings: How it behaves at first.
         security_delay_s: How long judging a text takes, in seconds.
+        cloud_run: Whether texts come from WeChat Cloud Run, without a token.
     """
     platform = Platform(appid, secret)
-    routes = login.routes(platform) + ContentSecurity(platform, delay_s=security_delay_s).routes()
+    security = ContentSecurity(platform, delay_s=security_delay_s, cloud_run=cloud_run)
+    routes = login.routes(platform) + security.routes()
     if pay is None:
         return Starlette(routes=routes)
     control = Control(settings or Settings())

@@ -32,6 +32,11 @@ class ModerationSettings(ServiceSettings):
     wechat_api_base_url: str = Field(default="https://api.weixin.qq.com", description="WeChat's server.")
     wechat_appid: str = Field(default="", description="The mini-program. Empty: WeChat is not asked.")
     wechat_secret: SecretStr = Field(default=SecretStr(""), description="The mini-program's secret.")
+    wechat_cloud_run: bool = Field(
+        default=False,
+        description="Whether this runs on WeChat Cloud Run, which authorises calls of WeChat's server by itself: no "
+        "secret is needed then.",
+    )
     openai_moderation_base_url: str = Field(
         default="https://api.openai.com/v1", description="Where OpenAI's moderation API is, with its version path."
     )

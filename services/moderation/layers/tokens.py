@@ -198,3 +198,14 @@ class AccessTokens:
     def _be_alone(self, error: Exception) -> None:
         self._alone_until = self._clock() + _PAUSE_S
         log.warning("wechat's access token is not shared: redis does not answer", error=type(error).__name__)
+
+
+class PlatformTokens:
+    """No token: WeChat Cloud Run authorises calls that leave its containers."""
+
+    async def get(self) -> str:
+        """None is sent."""
+        return ""
+
+    async def refused(self, value: str) -> None:
+        """Nothing can be done about it here."""

@@ -15,7 +15,6 @@ from services.moderation.errors import LayerDownError
 from services.moderation.layers.policy import WeChatPolicy
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.splitting import pieces
-from services.moderation.layers.tokens import AccessTokens
 from services.moderation.layers.wechat_client import WeChatError
 
 _VERSION = 2
@@ -48,10 +47,26 @@ class TextCheck(Protocol):
         ...
 
 
+class Tokens(Protocol):
+    """Knows the access token in force."""
+
+    async def get(self) -> str:
+        """The token; "" where none is sent.
+
+        Raises:
+            LayerDownError: There is none.
+        """
+        ...
+
+    async def refused(self, value: str) -> None:
+        """WeChat does not take this token."""
+        ...
+
+
 class WeChatLayer:
     """The port `RemoteLayer`, answered by WeChat."""
 
-    def __init__(self, client: TextCheck, tokens: AccessTokens, quota: Quota, policy: WeChatPolicy) -> None:
+    def __init__(self, client: TextCheck, tokens: Tokens, quota: Quota, policy: WeChatPolicy) -> None:
         """Ask through these."""
         self._client = client
         self._tokens = tokens

@@ -64,7 +64,7 @@ class WeChatLine:
         return await self._ask(lambda: self._client.stable_token(force=force))
 
     async def check_text(self, token: str, document: Mapping[str, object]) -> Mapping[str, object]:
-        """The answer to a text to check.
+        """The answer to a text to check; the token is "" where somebody on the way adds one.
 
         Raises:
             WeChatError: As `stable_token`.
@@ -117,4 +117,6 @@ class _MiniProgramClient(WeChatClient):  # type: ignore[misc]  # wechatpy publis
         return self.post(f"{self._base_url}/cgi-bin/stable_token", params={"access_token": None}, data=document)
 
     def check_text(self, token: str, document: Mapping[str, object]) -> Any:
-        return self.post(f"{self._base_url}/wxa/msg_sec_check", params={"access_token": token}, data=dict(document))
+        return self.post(
+            f"{self._base_url}/wxa/msg_sec_check", params={"access_token": token or None}, data=dict(document)
+        )
