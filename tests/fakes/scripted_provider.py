@@ -23,7 +23,7 @@ class Script:
 
 
 class ScriptedProvider:
-    """Answers by the first known question that stands in what was asked last; the same question again by its next text."""
+    """Answers by the first known question in what was asked last; the same question again by its next text."""
 
     def __init__(self, models: tuple[str, ...]) -> None:
         """Offer these models."""

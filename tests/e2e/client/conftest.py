@@ -196,5 +196,7 @@ async def _log_in(visitor: Visitor, api: str) -> str:
     }
     for key, value in kept.items():
         item = json.dumps({"type": "string", "data": json.dumps(value)})
-        await visitor.context.add_init_script(f"localStorage.getItem('{key}') ?? localStorage.setItem('{key}', {item!r})")
+        await visitor.context.add_init_script(
+            f"localStorage.getItem('{key}') ?? localStorage.setItem('{key}', {item!r})"
+        )
     return str(tokens["access_token"])

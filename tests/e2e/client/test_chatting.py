@@ -125,7 +125,9 @@ async def test_a_refused_question_is_told_why_and_the_next_one_is_answered(bring
 
 async def test_a_retracted_answer_leaves_no_word_on_the_screen(bring: Bring, provider: ScriptedProvider) -> None:
     # The lexicon refers the answer to the remote layers, which read it beside the stream.
-    provider.knows("复核一下", Script("鹊桥存疑词示例。先说一句平常的话。再说说暴力示例。" + "后面还有。" * 40, every_s=0.05))
+    provider.knows(
+        "复核一下", Script("鹊桥存疑词示例。先说一句平常的话。再说说暴力示例。" + "后面还有。" * 40, every_s=0.05)
+    )
     visitor = await bring()
     await visitor.ask("复核一下")
     await visitor.sees("先说一句平常的话")
@@ -135,7 +137,9 @@ async def test_a_retracted_answer_leaves_no_word_on_the_screen(bring: Bring, pro
 
 
 async def test_thoughts_are_folded_once_the_answer_is_there(bring: Bring, provider: ScriptedProvider) -> None:
-    provider.knows("哪个更大", Script("9.8 更大。", reasoning="先比整数部分，都是 9。再比十分位：8 大于 1。", every_s=0.05))
+    provider.knows(
+        "哪个更大", Script("9.8 更大。", reasoning="先比整数部分，都是 9。再比十分位：8 大于 1。", every_s=0.05)
+    )
     visitor = await bring(size=DESKTOP)
     await visitor.page.get_by_role("button", name="选择模型").click()
     await visitor.shown("models")

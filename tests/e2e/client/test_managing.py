@@ -11,6 +11,7 @@ from tests.fakes.scripted_provider import Script, ScriptedProvider
 
 pytestmark = pytest.mark.xdist_group("client")
 
+
 def authorized(visitor: Visitor) -> dict[str, str]:
     return {"Authorization": f"Bearer {visitor.token}"}
 
@@ -123,7 +124,9 @@ async def test_the_wallet_and_usage_say_in_plain_words_what_was_paid(bring: Brin
 
 
 async def test_dark_english_and_large_type_hold_everywhere(bring: Bring, provider: ScriptedProvider) -> None:
-    provider.knows("sort a list", Script("Use `sorted`:\n\n```python\nnames = sorted(names, key=len)\n```\n\nIt is stable."))
+    provider.knows(
+        "sort a list", Script("Use `sorted`:\n\n```python\nnames = sorted(names, key=len)\n```\n\nIt is stable.")
+    )
     visitor = await bring(size=DESKTOP)
     await visitor.press("设置")
     await visitor.page.get_by_role("radio", name="深色").click()
