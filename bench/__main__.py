@@ -18,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench import ledger, lexicon, machine, moderation, report, rush, targets
+from bench import ledger, lexicon, machine, moderation, report, rush, targets, web_client
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -27,6 +27,7 @@ from sandbox.processes import PartError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STATE = _ROOT / ".run" / "bench"
+_WEB_CLIENT = _ROOT / ".cache" / "web_client"
 _RESULTS = _ROOT / "bench" / "results" / "latest.local.json"
 
 _BURST = "[[sim first_ms=0 interval_ms=0]]"
@@ -100,6 +101,7 @@ async def run(scale: Scale, users: int) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with SimulatorProcess() as simulator:
         given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-simulated", **_LIMITS}
+        given["WEB_CLIENT_DIR"] = str(_WEB_CLIENT)
         async with Mesh(_STATE, given=given, port=0, progress=_say) as mesh:
             pids = {name: mesh.process(name).pid for name in report.SERVICES}
             pids |= {name: mesh.process(title).pid for name, title in _PARTS.items()}
@@ -108,6 +110,7 @@ async def run(scale: Scale, users: int) -> bool:
             keys = await log_in(mesh.url, users)
             runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed=0)
             results = await _measure_all(runner, scale.windows())
+            client = await _measure_client(mesh.url, keys[0])
             _say("measuring: a rush")
             crowded = await mesh.replica("gateway", "gateway-rush", **_DELIVERED | rush.LIMITS)
             rushed = await rush.measure(f"{crowded}/v1", keys)
@@ -116,6 +119,7 @@ async def run(scale: Scale, users: int) -> bool:
     print("\n" + report.render(results, baselines))
     print("\n" + targets.render(results, baselines))
     print("\n" + rush.render(rushed))
+    print("\n" + (web_client.render(client) if client else "Client: not measured, for want of Node.js or Chromium."))
     print("\n" + ledger.render(written))
     searched = await asyncio.to_thread(lexicon.measure)
     print("\n" + lexicon.render(searched))
@@ -130,6 +134,7 @@ async def run(scale: Scale, users: int) -> bool:
         "limits_raised": _LIMITS,
         "results": [measured.as_json() for measured in results],
         "rush": asdict(rushed),
+        "client": asdict(client) if client else None,
         "ledger": [asdict(measured) for measured in written],
         "lexicon": asdict(searched),
         "moderation": None if judged is None else [[asdict(each) for each in judged[0]], asdict(judged[1])],
@@ -143,6 +148,17 @@ async def run(scale: Scale, users: int) -> bool:
     report.write(_RESULTS, content)
     print(f"\n{time.monotonic() - started:.0f} s; raw results: {_RESULTS.relative_to(_ROOT)}")
     return all(not measured.load["errors"] for measured in results)
+
+
+async def _measure_client(url: str, token: str) -> web_client.ClientFigures | None:
+    """The client's size and start; None where there is no Node to build it or no Chromium to open it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        return None
+    _say("building and opening the client")
+    if await web_client.build(_WEB_CLIENT) is None:
+        return None
+    return await web_client.measure(url, token, _WEB_CLIENT, chromium)
 
 
 async def _measure_all(runner: Runner, windows: Sequence[Window]) -> list[Measured]:
