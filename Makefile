@@ -23,9 +23,10 @@ OWN_NODE := $(if $(filter-out 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19,
 SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
-CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-client
+CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-configuration \
+	check-client
 
-.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards system-packages \
+.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc system-packages \
 	format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize train-screener protos clean
 
 help: ## List what can be made
@@ -73,6 +74,13 @@ check-monitoring:
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/python -m k8s.monitoring.dashboards $$fresh && \
 	diff -r k8s/monitoring/dashboards/generated "$$fresh" > /dev/null || \
 	{ echo "The dashboards' JSON is not what the code writes: run 'make dashboards' and commit the result." >&2; exit 1; }
+
+check-configuration:
+	@$(BIN)/python -m k8s.configuration | diff docs/configuration.md - > /dev/null || \
+	{ echo "docs/configuration.md is not what the code reads: run 'make configuration-doc' and commit the result." >&2; exit 1; }
+
+configuration-doc: $(VENV)/.installed ## Write docs/configuration.md from the settings classes
+	@$(BIN)/python -m k8s.configuration > docs/configuration.md
 
 metrics-doc: $(VENV)/.installed ## Write docs/metrics.md from the code
 	@$(BIN)/python -m k8s.monitoring.metrics > docs/metrics.md

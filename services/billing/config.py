@@ -1,9 +1,9 @@
 """What the billing service can be told."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.billing.payments.config import PaymentSettings
+from services.runtime.config import MeshSettings
 
 
 class BillingSettings(PaymentSettings):
@@ -36,9 +36,7 @@ class BillingSettings(PaymentSettings):
     )
 
 
-class CommandSettings(BaseSettings):
+class CommandSettings(MeshSettings):
     """What billing's commands need to find the service."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     billing_target: str = Field(default="127.0.0.1:50053", description="The billing service, as host:port.")

@@ -39,7 +39,7 @@ from services.chat.upstreams.known import KnownModels
 from services.chat.upstreams.settings import UpstreamSettings
 from services.runtime.channels import Peer
 from services.runtime.config import environment
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server, running
 from services.runtime.redis import redis_client
@@ -185,4 +185,4 @@ def _tokenizer(known: KnownModels, settings: ChatSettings) -> TiktokenTokenizer:
     try:
         return TiktokenTokenizer(known.encodings)
     except ValueError as error:
-        raise StartupError(f"{settings.models_file} is wrong: {error}.") from None
+        raise ConfigurationError(f"{settings.models_file} is wrong: {error}.") from None

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, FilePath, SecretStr
 
 from services.chat.answers.domain import Charge
-from services.runtime.config import ServiceSettings
+from services.runtime.config import GrpcServiceSettings, MeshSettings
 
 
-class ChatSettings(ServiceSettings):
+class ChatSettings(GrpcServiceSettings):
     """Configuration of the chat service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps conversations, as postgresql://…")
@@ -24,10 +24,10 @@ class ChatSettings(ServiceSettings):
         description="What kind of provider it is: openai, deepseek, qwen, glm, moonshot, doubao, vllm, llama.cpp or "
         "generic; absent: told by its address.",
     )
-    upstreams_file: Path | None = Field(
+    upstreams_file: FilePath | None = Field(
         default=None, description="All providers and their keys, as TOML; absent: the one of OPENAI_BASE_URL."
     )
-    models_file: Path = Field(
+    models_file: FilePath = Field(
         default=Path(__file__).parent / "upstreams" / "models.toml", description="What is known about models, as TOML."
     )
     upstream_connect_timeout_s: float = Field(default=5.0, gt=0, description="Longest wait for the provider to accept.")
@@ -64,9 +64,8 @@ class ChatSettings(ServiceSettings):
     hot_conversation_ttl_s: int = Field(default=3600, ge=1, description="How long an idle conversation stays in Redis.")
 
 
-class CommandSettings(ServiceSettings):
+class CommandSettings(MeshSettings):
     """What the commands about models need to know."""
 
-    port: int = Field(default=0, description="Not used by commands.")
     chat_target: str = Field(description="The chat service, as host:port.")
     billing_target: str = Field(description="The billing service, as host:port.")

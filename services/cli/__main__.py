@@ -13,7 +13,7 @@ from services.gateway.doctor.commands import app as doctor_commands
 from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
 from services.runtime.config import use_env_file
-from services.runtime.errors import ServiceError, StartupError
+from services.runtime.errors import ConfigurationError, ServiceError, StartupError
 
 SERVICES = ("billing", "chat", "gateway", "moderation")
 
@@ -51,12 +51,12 @@ def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVI
 
 
 def main() -> None:
-    """Run a command; what goes wrong is one sentence and exit status 1."""
+    """Run a command; what goes wrong is one sentence and exit status 1, or 2 where the configuration is wrong."""
     try:
         app()
     except (ServiceError, StartupError) as error:
         print(f"queqiao: {error}", file=sys.stderr)  # noqa: T201  # said to the person who typed the command
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
 if __name__ == "__main__":

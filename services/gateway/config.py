@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import NoDecode
 
 from services.gateway.edge.client_address import Network, networks
-from services.runtime.config import ServiceSettings
+from services.runtime.config import MeshSettings, ServiceSettings
 
 _SECRET_CHARACTERS_MIN = 32
 
@@ -56,7 +56,7 @@ class GatewaySettings(ServiceSettings):
     wechat_cloud_run_mark: str = Field(
         default="CBR_ENV_ID", description="Name of a variable that only WeChat Cloud Run sets."
     )
-    platform_policy_file: Path = Field(
+    platform_policy_file: FilePath = Field(
         default=Path(__file__).parent / "policy" / "policy.toml",
         description="What each kind of client is shown and may do, as TOML.",
     )
@@ -131,8 +131,7 @@ class GatewaySettings(ServiceSettings):
     )
 
 
-class KeySettings(ServiceSettings):
+class KeySettings(MeshSettings):
     """What the commands about keys need to know."""
 
-    port: int = Field(default=0, description="Not used by commands.")
     database_url: SecretStr = Field(description="PostgreSQL that keeps users and keys, as postgresql://…")

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, FilePath, SecretStr
 
-from services.runtime.config import ServiceSettings
+from services.runtime.config import GrpcServiceSettings, MeshSettings
 
 
-class ModerationSettings(ServiceSettings):
+class ModerationSettings(GrpcServiceSettings):
     """Configuration of the moderation service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps lists and the audit, as postgresql://…")
@@ -17,7 +16,7 @@ class ModerationSettings(ServiceSettings):
         default=Path(__file__).parent / "lists" / "shipped",
         description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",
     )
-    screener_weights: Path = Field(
+    screener_weights: FilePath = Field(
         default=Path(__file__).parent / "learned" / "shipped" / "screener.weights",
         description="The learned layer's weights, for as long as none are stored.",
     )
@@ -25,7 +24,7 @@ class ModerationSettings(ServiceSettings):
         default=False,
         description="Whether `queqiao screener train --from-audit` may read kept texts: the users must have agreed.",
     )
-    policy_file: Path = Field(
+    policy_file: FilePath = Field(
         default=Path(__file__).with_name("policy.toml"),
         description="Which layers are asked about which texts, when, and what happens while one is down, as TOML.",
     )
@@ -53,9 +52,7 @@ class ModerationSettings(ServiceSettings):
     )
 
 
-class CommandSettings(BaseSettings):
+class CommandSettings(MeshSettings):
     """What the commands need."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     moderation_target: str = Field(default="127.0.0.1:8083", description="The moderation service, as host:port.")

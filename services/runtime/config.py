@@ -6,16 +6,39 @@ from pathlib import Path
 from typing import TypeVar
 
 from dotenv import load_dotenv
-from pydantic import Field, ValidationError
+from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError, StartupError
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class ServiceSettings(BaseSettings):
-    """What every service can be told; a field's name in upper case is its environment variable."""
+class MeshSettings(BaseSettings):
+    """What all that calls a service can be told; a field's name in upper case is its environment variable."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    tls_cert_file: FilePath | None = Field(
+        default=None, description="This process' certificate with its chain, PEM: mutual TLS between services."
+    )
+    tls_key_file: FilePath | None = Field(default=None, description="The certificate's private key, PEM.")
+    tls_ca_file: FilePath | None = Field(
+        default=None, description="The authorities that sign the certificates of this mesh's services, PEM."
+    )
+
+    # A check of several variables stands at the last of them, when the others are read, so that all mistakes are told.
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _all_or_none(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        others = [given.data[name] for name in ("tls_cert_file", "tls_key_file") if name in given.data]
+        if any((other is None) != (file is None) for other in others):
+            raise ValueError("mutual TLS needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, all of them or none")
+        return file
+
+
+class ServiceSettings(MeshSettings):
+    """What every service can be told."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(ge=0, le=65535, description="Port of the service itself.")
@@ -27,22 +50,31 @@ class ServiceSettings(BaseSettings):
         default=None, description="OTLP/gRPC collector, as http://host:4317. Absent: tracing is off and free."
     )
     service_instance: str = Field(default="local", description="Name of this replica, for logs and traces.")
-    tls_cert_file: Path | None = Field(
-        default=None, description="This service's certificate with its chain, PEM: mutual TLS between services."
-    )
-    tls_key_file: Path | None = Field(default=None, description="The certificate's private key, PEM.")
-    tls_ca_file: Path | None = Field(
-        default=None, description="The authorities that sign the certificates of this mesh's services, PEM."
-    )
-    grpc_plaintext: bool = Field(
-        default=False,
-        description="Speak gRPC in the clear beyond the loopback: the network is private.",
-    )
     drain_s: float = Field(
         default=30.0,
         ge=0,
         description="Seconds that running calls may take to finish once the service is stopped.",
     )
+
+
+class GrpcServiceSettings(ServiceSettings):
+    """What every service that serves gRPC can be told."""
+
+    grpc_plaintext: bool = Field(
+        default=False,
+        description="Speak gRPC in the clear beyond the loopback: the network is private.",
+    )
+
+    @field_validator("grpc_plaintext")
+    @classmethod
+    def _private(cls, plaintext: bool, given: ValidationInfo) -> bool:
+        beyond = given.data.get("host", _LOOPBACK[0]) not in _LOOPBACK
+        if beyond and not plaintext and given.data.get("tls_cert_file", True) is None:
+            raise ValueError(
+                "others could listen to what is spoken in the clear: set TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, "
+                "or GRPC_PLAINTEXT=true where a service mesh encrypts the network"
+            )
+        return plaintext
 
 
 def use_env_file(path: Path) -> None:
@@ -61,14 +93,14 @@ def environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251  # this is that one place
 
 
-SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+SettingsT = TypeVar("SettingsT", bound=MeshSettings)
 
 
 def load(settings_class: type[SettingsT]) -> SettingsT:
     """Read the environment.
 
     Raises:
-        StartupError: A variable is missing or wrong; the sentence names each, what it is for, and never its value.
+        ConfigurationError: Variables are missing or wrong; each is named with its purpose, and never with its value.
     """
     try:
         return settings_class.model_validate({})
@@ -78,6 +110,6 @@ def load(settings_class: type[SettingsT]) -> SettingsT:
             name = str(problem["loc"][0]) if problem["loc"] else "environment"
             field = settings_class.model_fields.get(name)
             purpose = f" ({field.description})" if field and field.description else ""
-            what = "is not set" if problem["type"] == "missing" else f"is wrong: {problem['msg']}"
-            problems.append(f"{name.upper()} {what}{purpose}")
-        raise StartupError("; ".join(problems)) from None
+            wrong = f"is wrong: {problem['msg'].removeprefix('Value error, ')}"
+            problems.append(f"{name.upper()} {'is not set' if problem['type'] == 'missing' else wrong}{purpose}")
+        raise ConfigurationError("; ".join(problems)) from None

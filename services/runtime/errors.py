@@ -125,3 +125,7 @@ class UnavailableError(ServiceError):
 
 class StartupError(Exception):
     """The process cannot start; the message is one sentence that says what to do about it."""
+
+
+class ConfigurationError(StartupError):
+    """The process was told something wrong: starting it again helps nobody until that is mended."""

@@ -25,13 +25,13 @@ from prometheus_client import (
 
 from services.runtime.channels import Peer
 from services.runtime.config import ServiceSettings, load
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError, StartupError
 from services.runtime.event_loop import LoopLag
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
 from services.runtime.logs import configure_logging
 from services.runtime.stores import Stores
-from services.runtime.tls import TlsFiles, demand_private, tls_files
+from services.runtime.tls import TlsFiles, tls_files
 from services.runtime.trace import Telemetry
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -61,12 +61,8 @@ class Runtime:
 
     @property
     def tls(self) -> TlsFiles | None:
-        """Certificates for mutual TLS; None when there are none.
-
-        Raises:
-            StartupError: Only some are named.
-        """
-        return tls_files(self.settings.tls_cert_file, self.settings.tls_key_file, self.settings.tls_ca_file)
+        """Certificates for mutual TLS; None when there are none."""
+        return tls_files(self.settings)
 
     @cached_property
     def stores(self) -> Stores:
@@ -74,12 +70,7 @@ class Runtime:
         return Stores(self.registry, self.telemetry)
 
     def grpc_server(self) -> GrpcServer:
-        """A gRPC server on this service's port.
-
-        Raises:
-            StartupError: It would speak in the clear where others can listen.
-        """
-        demand_private(self.settings.host, self.tls, plaintext=self.settings.grpc_plaintext)
+        """A gRPC server on this service's port."""
         return GrpcServer(
             tls=self.tls,
             host=self.settings.host,
@@ -101,7 +92,8 @@ App = Callable[[SettingsT, Runtime], AbstractAsyncContextManager[Server]]
 def run(name: str, settings_class: type[SettingsT], app: App[SettingsT]) -> None:
     """Run a service until it is told to stop (SIGTERM, SIGINT), then drain it.
 
-    Exits with status 1 and one sentence on standard error when the service cannot start.
+    When the service cannot start it says why on standard error, and exits with status 2 when it was configured wrongly,
+    with status 1 when something that it needs is away.
     """
     try:
         settings = load(settings_class)
@@ -109,7 +101,7 @@ def run(name: str, settings_class: type[SettingsT], app: App[SettingsT]) -> None
             runner.run(_serve(name, settings, app))
     except StartupError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201  # said to the person or log that started us
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_u
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError, StartupError
 
 _CONNECT_S = 1.0
 
@@ -126,12 +126,13 @@ async def redis_client(url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 
     Raises:
         StartupError: Redis does not answer.
+        ConfigurationError: The address is none.
     """
     where = urlsplit(url).hostname or "its socket"
     try:
         pool = _pool(url)
     except ValueError as error:
-        raise StartupError(f"REDIS_URL is wrong: {error}") from None
+        raise ConfigurationError(f"REDIS_URL is wrong: {error}") from None
     client = redis.asyncio.Redis.from_pool(pool)
     try:
         try:

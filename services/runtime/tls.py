@@ -14,13 +14,12 @@ from typing import Any
 
 import grpc
 
-from services.runtime.errors import StartupError
+from services.runtime.config import MeshSettings
+from services.runtime.errors import ConfigurationError
 
 # How often a client looks whether the files have changed, and how long calls of an old connection may take to end.
 _LOOK_S = 5.0
 _GRACE_S = 600.0
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,14 @@ class TlsFiles:
         """Certificate, key, authorities.
 
         Raises:
-            StartupError: One of them cannot be read.
+            ConfigurationError: One of them cannot be read.
         """
         try:
             return self.certificate.read_bytes(), self.key.read_bytes(), self.authorities.read_bytes()
         except OSError as error:
-            raise StartupError(f"{error.filename} cannot be read ({error.strerror}): check the TLS_…_FILE.") from None
+            raise ConfigurationError(
+                f"{error.filename} cannot be read ({error.strerror}): check the TLS_…_FILE."
+            ) from None
 
     def stamp(self) -> tuple[int, ...]:
         """What changes when a file is replaced."""
@@ -51,37 +52,19 @@ class TlsFiles:
             return ()
 
 
-def tls_files(certificate: Path | None, key: Path | None, authorities: Path | None) -> TlsFiles | None:
-    """The files, or None when there are none.
-
-    Raises:
-        StartupError: Only some are named.
-    """
-    if certificate is None and key is None and authorities is None:
-        return None
+def tls_files(settings: MeshSettings) -> TlsFiles | None:
+    """The files that are named, or None when there are none."""
+    certificate, key, authorities = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
     if certificate is None or key is None or authorities is None:
-        raise StartupError("Mutual TLS needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE: set them all, or none.")
+        return None
     return TlsFiles(certificate, key, authorities)
-
-
-def demand_private(host: str, files: TlsFiles | None, *, plaintext: bool) -> None:
-    """Refuse to speak in the clear where others could listen, unless the owner says so.
-
-    Raises:
-        StartupError: The address is not the loopback, and there are no certificates.
-    """
-    if files is None and host not in _LOOPBACK and not plaintext:
-        raise StartupError(
-            f"gRPC would be spoken in the clear on {host}: set TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, or "
-            "GRPC_PLAINTEXT=true where the network is private or a service mesh encrypts it."
-        )
 
 
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     """Credentials of a server that takes new certificates for each new connection.
 
     Raises:
-        StartupError: The files cannot be read.
+        ConfigurationError: The files cannot be read.
     """
 
     def configuration() -> grpc.ServerCertificateConfiguration:
@@ -97,7 +80,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
             return None
         try:
             fresh = configuration()
-        except StartupError:
+        except ConfigurationError:
             return None
         seen = stamp
         return fresh
@@ -117,7 +100,7 @@ class RotatingChannel:
         """Open channels with these files.
 
         Raises:
-            StartupError: They cannot be read.
+            ConfigurationError: They cannot be read.
         """
         self._files = files
         self._opened = opened
@@ -165,7 +148,7 @@ class RotatingChannel:
     def _replace(self, stamp: tuple[int, ...]) -> None:
         try:
             fresh = self._open()
-        except StartupError:
+        except ConfigurationError:
             # Half of the files are there: the next look finds them whole.
             return
         self._stamp = stamp

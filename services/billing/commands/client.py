@@ -10,6 +10,8 @@ from queqiao.billing.v1 import billing_pb2_grpc, books_pb2_grpc, payments_pb2_gr
 
 from services.billing.config import CommandSettings
 from services.runtime.channels import Peer
+from services.runtime.config import load
+from services.runtime.tls import tls_files
 from services.runtime.trace import Telemetry
 
 RequestT = TypeVar("RequestT")
@@ -52,9 +54,10 @@ def run(work: Callable[[Billing], Awaitable[ResultT]]) -> ResultT:
     Raises:
         ServiceError: What the service answered, or UnavailableError when it did not.
     """
+    settings = load(CommandSettings)
 
     async def connected() -> ResultT:
-        peer = Peer("billing", CommandSettings().billing_target, Telemetry(None))
+        peer = Peer("billing", settings.billing_target, Telemetry(None), tls=tls_files(settings))
         try:
             return await work(Billing(peer))
         finally:

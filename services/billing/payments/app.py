@@ -27,7 +27,7 @@ from services.billing.payments.settlement import Settlement
 from services.billing.payments.store import PaymentStore
 from services.billing.payments.watch import PaymentWatch
 from services.billing.writer import LedgerWriter
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 from services.runtime.process import running
 
 
@@ -42,7 +42,7 @@ async def payments(
     """Build the payments and start their watch; the stack closes them.
 
     Raises:
-        StartupError: An account is set by half, or its keys cannot be read.
+        ConfigurationError: An account is set by half, or its keys cannot be read.
     """
     providers = Providers([await stack.enter_async_context(provider) for provider in _providers(settings)])
     metrics = PaymentMetrics(registry)
@@ -145,7 +145,7 @@ def _demand(settings: PaymentSettings, because: str, *names: str) -> None:
         value = values[name]
         if not (value.get_secret_value() if hasattr(value, "get_secret_value") else value):
             purpose = type(settings).model_fields[name].description
-            raise StartupError(f"{because} is set but {name.upper()} is not ({purpose}): set it as well.")
+            raise ConfigurationError(f"{because} is set but {name.upper()} is not ({purpose}): set it as well.")
 
 
 def _read(name: str, file: Path | None) -> str:
@@ -154,4 +154,4 @@ def _read(name: str, file: Path | None) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(f"{name}: {file} cannot be read ({type(error).__name__}).") from None
+        raise ConfigurationError(f"{name}: {file} cannot be read ({type(error).__name__}).") from None

@@ -1,13 +1,11 @@
 """What payments can be told: the accounts with WeChat Pay, each of them optional."""
 
-from pathlib import Path
+from pydantic import Field, FilePath, SecretStr
 
-from pydantic import Field, SecretStr
-
-from services.runtime.config import ServiceSettings
+from services.runtime.config import GrpcServiceSettings
 
 
-class PaymentSettings(ServiceSettings):
+class PaymentSettings(GrpcServiceSettings):
     """Configuration of payments. Without WECHATPAY_MCHID and VIRTUAL_PAYMENT_OFFER_ID nothing can be bought."""
 
     payment_notify_base_url: str = Field(
@@ -24,20 +22,22 @@ class PaymentSettings(ServiceSettings):
     wechatpay_base_url: str = Field(default="https://api.mch.weixin.qq.com", description="WeChat Pay's API.")
     wechatpay_mchid: str = Field(default="", description="The merchant's number with WeChat Pay.")
     wechatpay_cert_serial_no: str = Field(default="", description="Serial of the merchant's certificate, in hex.")
-    wechatpay_private_key_file: Path | None = Field(default=None, description="The merchant's key, as a PEM file.")
+    wechatpay_private_key_file: FilePath | None = Field(default=None, description="The merchant's key, as a PEM file.")
     wechatpay_apiv3_key: SecretStr = Field(default=SecretStr(""), description="The APIv3 key: 32 characters.")
     wechatpay_public_key_id: str = Field(
         default="", description="Id of WeChat Pay's public key, PUB_KEY_ID_…; empty: platform certificates are used."
     )
-    wechatpay_public_key_file: Path | None = Field(default=None, description="WeChat Pay's public key, as a PEM file.")
+    wechatpay_public_key_file: FilePath | None = Field(
+        default=None, description="WeChat Pay's public key, as a PEM file."
+    )
     wechatpay_v2_key: SecretStr = Field(default=SecretStr(""), description="The v2 API key; empty: v2 is off.")
     wechatpay_v2_sign_type: str = Field(
         default="HMAC-SHA256", pattern="^(MD5|HMAC-SHA256)$", description="How v2 requests are signed."
     )
-    wechatpay_v2_cert_file: Path | None = Field(
+    wechatpay_v2_cert_file: FilePath | None = Field(
         default=None, description="The merchant's certificate, as a PEM file; v2 refunds need it."
     )
-    wechatpay_v2_cert_key_file: Path | None = Field(default=None, description="Its key, as a PEM file.")
+    wechatpay_v2_cert_key_file: FilePath | None = Field(default=None, description="Its key, as a PEM file.")
     virtual_payment_offer_id: str = Field(default="", description="The offer of virtual payment; empty: it is off.")
     virtual_payment_app_key: SecretStr = Field(default=SecretStr(""), description="The AppKey of virtual payment.")
     virtual_payment_sandbox: bool = Field(default=False, description="Whether virtual payment's sandbox is used.")

@@ -10,6 +10,7 @@ from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 from services.chat.config import CommandSettings
 from services.runtime.channels import Peer
 from services.runtime.config import load
+from services.runtime.tls import tls_files
 from services.runtime.trace import Telemetry
 
 _TIMEOUT_S = 10.0
@@ -72,8 +73,8 @@ async def _asked() -> tuple[chat_pb2.ListModelsResponse, frozenset[str]]:
         ServiceError: A service does not answer.
     """
     settings = load(CommandSettings)
-    chat = Peer("chat", settings.chat_target, Telemetry(None))
-    billing = Peer("billing", settings.billing_target, Telemetry(None))
+    chat = Peer("chat", settings.chat_target, Telemetry(None), tls=tls_files(settings))
+    billing = Peer("billing", settings.billing_target, Telemetry(None), tls=tls_files(settings))
     try:
         listed = await chat.unary(
             chat_pb2_grpc.ChatServiceStub(chat.channel).ListModels, chat_pb2.ListModelsRequest(), timeout_s=_TIMEOUT_S

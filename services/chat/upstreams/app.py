@@ -19,7 +19,7 @@ from services.chat.upstreams.pool import Pool
 from services.chat.upstreams.provider import ProviderClient
 from services.chat.upstreams.settings import ProviderSettings, UpstreamSettings
 from services.chat.upstreams.settings_file import read_upstreams
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 
 def upstream_settings(file: Path | None, environ: Mapping[str, str], otherwise: ProviderSettings) -> UpstreamSettings:
@@ -31,12 +31,12 @@ def upstream_settings(file: Path | None, environ: Mapping[str, str], otherwise: 
         otherwise: Who is asked when there is no file.
 
     Raises:
-        StartupError: The file is wrong, or there is neither a file nor a key.
+        ConfigurationError: The file is wrong, or there is neither a file nor a key.
     """
     if file is not None:
         return read_upstreams(file, environ)
     if not all(key.get_secret_value() for key in otherwise.keys):
-        raise StartupError("OPENAI_API_KEY is not set: set it, or name all providers in UPSTREAMS_FILE.")
+        raise ConfigurationError("OPENAI_API_KEY is not set: set it, or name all providers in UPSTREAMS_FILE.")
     return UpstreamSettings((otherwise,))
 
 
@@ -46,10 +46,10 @@ def single_provider(
     """The provider that there is without a file; an empty kind is told by the address.
 
     Raises:
-        StartupError: There is no such kind.
+        ConfigurationError: There is no such kind.
     """
     if kind and kind not in kinds().takes:
-        raise StartupError(f"OPENAI_KIND is wrong: it must be one of {', '.join(kinds().takes)}.")
+        raise ConfigurationError(f"OPENAI_KIND is wrong: it must be one of {', '.join(kinds().takes)}.")
     return ProviderSettings(
         name="openai",
         base_url=base_url,

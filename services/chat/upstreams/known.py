@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from services.chat.domain import Model
 from services.chat.upstreams.kinds import GENERIC, kinds
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
@@ -67,16 +67,16 @@ class KnownModels:
         """Read the file.
 
         Raises:
-            StartupError: It is missing or wrong; the sentence says where.
+            ConfigurationError: It is missing or wrong; the sentence says where.
         """
         try:
             file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
             fallbacks = _fallbacks(file)
         except OSError as error:
-            raise StartupError(f"{path} cannot be read ({error.strerror}): check MODELS_FILE.") from None
+            raise ConfigurationError(f"{path} cannot be read ({error.strerror}): check MODELS_FILE.") from None
         except (ValueError, msgspec.ValidationError) as error:
             # Also what is no TOML, or no UTF-8.
-            raise StartupError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
+            raise ConfigurationError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
         default = _model("", file.default, file.default, file.default.fallback or "")
         return cls(
             tuple(_model(known.id, known, file.default, fallbacks[known.id]) for known in file.models),

@@ -20,7 +20,7 @@ from services.chat.upstreams.settings import (
     Role,
     UpstreamSettings,
 )
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 # What stands in the header for a provider that asks for no key.
 _NO_KEY = SecretStr("none")
@@ -75,7 +75,7 @@ def read_upstreams(path: Path, environ: Mapping[str, str]) -> UpstreamSettings:
         environ: Where `env:NAME` is looked up.
 
     Raises:
-        StartupError: Something is missing or wrong; the sentence names the file and the field, and never a key.
+        ConfigurationError: Something is missing or wrong; the sentence names the file and the field, and never a key.
     """
     try:
         file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
@@ -84,10 +84,10 @@ def read_upstreams(path: Path, environ: Mapping[str, str]) -> UpstreamSettings:
         _demand_sense(file.providers)
         providers = tuple(_provider(provider, index, environ) for index, provider in enumerate(file.providers))
     except OSError as error:
-        raise StartupError(f"{path} cannot be read ({error.strerror}): check UPSTREAMS_FILE.") from None
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror}): check UPSTREAMS_FILE.") from None
     except (ValueError, msgspec.ValidationError) as error:
         # Also what is no TOML, or no UTF-8.
-        raise StartupError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
+        raise ConfigurationError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
     hedging, breaker = file.hedging, file.breaker
     return UpstreamSettings(
         providers,

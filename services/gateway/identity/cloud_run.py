@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from services.gateway.identity.domain import Caller
 from services.gateway.metrics import GatewayMetrics
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 _OPENID, _APPID = "x-wx-openid", "x-wx-appid"
 
@@ -94,10 +94,10 @@ def demand_platform(*, trusted: bool, host: str, mark: str | None) -> None:
         mark: The value of the variable that only the platform sets; None when it is not set.
 
     Raises:
-        StartupError: It would listen on a public address, and this is not the platform.
+        ConfigurationError: It would listen on a public address, and this is not the platform.
     """
     if trusted and host not in _LOOPBACK and not mark:
-        raise StartupError(
+        raise ConfigurationError(
             "WECHAT_CLOUD_RUN=true lets anybody who reaches this address be anybody: it is for WeChat Cloud Run alone, "
             "which sets CBR_ENV_ID. Unset it, or set WECHAT_CLOUD_RUN_MARK to the name of a variable that your "
             "environment of the platform has."

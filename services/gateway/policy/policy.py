@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 # What a model without an alias is called where names are aliased: as long as it stays, so does its name.
 _UNNAMED = "queqiao-"
@@ -89,16 +89,16 @@ class Policy:
         """Read the file.
 
         Raises:
-            StartupError: It is missing or wrong; the sentence says where.
+            ConfigurationError: It is missing or wrong; the sentence says where.
         """
         try:
             file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
             _demand_sense(file)
         except OSError as error:
-            raise StartupError(f"{path} cannot be read ({error.strerror}): check PLATFORM_POLICY_FILE.") from None
+            raise ConfigurationError(f"{path} cannot be read ({error.strerror}): check PLATFORM_POLICY_FILE.") from None
         except (ValueError, msgspec.ValidationError) as error:
             # Also what is no TOML, or no UTF-8.
-            raise StartupError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
+            raise ConfigurationError(f"{path} is wrong: {str(error).replace('`$.', '`')}") from None
         return cls(
             file.clients,
             time.fromisoformat(file.minors.begin),

@@ -1,6 +1,6 @@
 """What is kept of refused texts is kept encrypted."""
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 from services.runtime.sealing import Sealer
 
 _PURPOSE = "queqiao moderation: refused texts"
@@ -14,12 +14,14 @@ class KeptTexts:
         """Use this secret; "" opens nothing. `keep` says whether texts are kept from now on.
 
         Raises:
-            StartupError: The secret is too short, or is needed and missing.
+            ConfigurationError: The secret is too short, or is needed and missing.
         """
         if keep and not secret:
-            raise StartupError("AUDIT_SECRET is not set: AUDIT_KEEP_TEXTS needs it to encrypt what is kept.")
+            raise ConfigurationError("AUDIT_SECRET is not set: AUDIT_KEEP_TEXTS needs it to encrypt what is kept.")
         if secret and len(secret) < _SECRET_CHARACTERS_MIN:
-            raise StartupError(f"AUDIT_SECRET is too short: it must be {_SECRET_CHARACTERS_MIN} random characters.")
+            raise ConfigurationError(
+                f"AUDIT_SECRET is too short: it must be {_SECRET_CHARACTERS_MIN} random characters."
+            )
         self.keep = keep
         self._sealer = Sealer(secret, purpose=_PURPOSE) if secret else None
 

@@ -9,6 +9,8 @@ from queqiao.moderation.v1 import audit_pb2_grpc, lexicon_pb2_grpc, moderation_p
 
 from services.moderation.config import CommandSettings
 from services.runtime.channels import Peer
+from services.runtime.config import load
+from services.runtime.tls import tls_files
 from services.runtime.trace import Telemetry
 
 RequestT = TypeVar("RequestT")
@@ -50,9 +52,10 @@ def run(work: Callable[[Moderation], Awaitable[ResultT]]) -> ResultT:
     Raises:
         ServiceError: What the service answered, or UnavailableError when it did not.
     """
+    settings = load(CommandSettings)
 
     async def connected() -> ResultT:
-        peer = Peer("moderation", CommandSettings().moderation_target, Telemetry(None))
+        peer = Peer("moderation", settings.moderation_target, Telemetry(None), tls=tls_files(settings))
         try:
             return await work(Moderation(peer))
         finally:

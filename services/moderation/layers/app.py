@@ -15,7 +15,7 @@ from services.moderation.layers.policy import LayerPolicy, OpenAIPolicy, Policy,
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.tokens import AccessTokens, PlatformTokens
 from services.moderation.ports import RemoteLayer
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 
 def panel(
@@ -24,7 +24,7 @@ def panel(
     """Every layer that settings give an account for, guarded; what is opened closes with the stack.
 
     Raises:
-        StartupError: Half of an account is missing.
+        ConfigurationError: Half of an account is missing.
     """
     metrics = LayerMetrics(registry)
     remote: dict[Layer, RemoteLayer] = {}
@@ -54,7 +54,9 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
 
     secret = settings.wechat_secret.get_secret_value()
     if not secret and not settings.wechat_cloud_run:
-        raise StartupError("WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked.")
+        raise ConfigurationError(
+            "WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked."
+        )
     base_url = settings.wechat_api_base_url
     if settings.wechat_cloud_run:
         # The platform takes calls out of the container as they pass by, which it can in the clear alone.

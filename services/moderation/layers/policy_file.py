@@ -16,7 +16,7 @@ from services.moderation.layers.policy import (
     OutputPolicy,
     Policy,
 )
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 # What numbers may be, by the last part of their key.
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -42,15 +42,15 @@ def read_policy(path: Path) -> Policy:
     """Read the file; what it does not name is as `policy.toml` that ships says.
 
     Raises:
-        StartupError: It is missing or wrong; the sentence names the key.
+        ConfigurationError: It is missing or wrong; the sentence names the key.
     """
     try:
         return parse_policy(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StartupError(f"{path} cannot be read ({error.strerror}): check POLICY_FILE.") from None
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror}): check POLICY_FILE.") from None
     except ValueError as error:
         # Also what is no TOML, and what is no UTF-8.
-        raise StartupError(f"{path} is wrong: {error}") from None
+        raise ConfigurationError(f"{path} is wrong: {error}") from None
 
 
 def parse_policy(text: str) -> Policy:

@@ -17,7 +17,7 @@ from services.runtime.channels import Peer
 from services.runtime.errors import StartupError, UnavailableError
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import RpcMetrics
-from services.runtime.tls import TlsFiles, demand_private, tls_files
+from services.runtime.tls import TlsFiles
 from services.runtime.trace import Telemetry
 
 
@@ -82,7 +82,7 @@ async def test_services_of_one_authority_speak_and_nobody_else_does(tmp_path: Pa
             with pytest.raises(UnavailableError):
                 await ask(peer)
     async with serving(issue(tmp_path / "impostor", theirs, trusted=ours)) as target:
-        async with calling(target, tls_files(*_paths(tmp_path / "client"))) as peer:
+        async with calling(target, TlsFiles(*_paths(tmp_path / "client"))) as peer:
             with pytest.raises(UnavailableError):
                 await ask(peer)
 
@@ -123,23 +123,6 @@ def _paths(folder: Path) -> tuple[Path, Path, Path]:
     return folder / "tls.crt", folder / "tls.key", folder / "ca.crt"
 
 
-def test_all_files_are_named_or_none(tmp_path: Path) -> None:
-    assert tls_files(None, None, None) is None
-    with pytest.raises(StartupError, match="TLS_CA_FILE"):
-        tls_files(tmp_path / "a", tmp_path / "b", None)
-
-
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match=r"tls\.crt"):
         TlsFiles(*_paths(tmp_path)).read()
-
-
-@pytest.mark.parametrize(
-    ("host", "plaintext", "fine"), [("127.0.0.1", False, True), ("10.0.0.1", True, True), ("10.0.0.1", False, False)]
-)
-def test_nothing_is_spoken_in_the_clear_unless_the_owner_says_so(host: str, plaintext: bool, fine: bool) -> None:
-    if fine:
-        demand_private(host, None, plaintext=plaintext)
-    else:
-        with pytest.raises(StartupError, match="GRPC_PLAINTEXT"):
-            demand_private(host, None, plaintext=plaintext)

@@ -18,7 +18,7 @@ from wechatpy.crypto import WeChatCrypto
 from services.billing.payments.domain import Callback
 from services.billing.payments.errors import CallbackRefusedError
 from services.billing.payments.providers import translation
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 _AES_KEY_CHARACTERS = 43
 
@@ -30,10 +30,12 @@ class MessagePush:
         """Know the platform by the token; with a key, believe only what was encrypted with it.
 
         Raises:
-            StartupError: The key has the wrong length.
+            ConfigurationError: The key has the wrong length.
         """
         if encoding_aes_key and len(encoding_aes_key) != _AES_KEY_CHARACTERS:
-            raise StartupError("The EncodingAESKey has 43 characters: copy it again from the mini-program's console.")
+            raise ConfigurationError(
+                "The EncodingAESKey has 43 characters: copy it again from the mini-program's console."
+            )
         self._token = token
         self._crypto = WeChatCrypto(token, encoding_aes_key, appid) if encoding_aes_key else None
 

@@ -79,7 +79,7 @@ class VirtualPayment:
         """Take money for this mini-program.
 
         Raises:
-            StartupError: The account cannot work as it is set.
+            ConfigurationError: The account cannot work as it is set.
         """
         self._settings = settings
         self._platform = PlatformClient(settings)

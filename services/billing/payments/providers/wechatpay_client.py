@@ -20,7 +20,7 @@ from wechatpayv3.async_.type import WeChatPayType
 from services.billing.payments.domain import Callback
 from services.billing.payments.errors import CallbackRefusedError
 from services.billing.payments.providers import translation
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 NAME = "wechatpay"
 
@@ -73,17 +73,19 @@ class WeChatPayClient:
         """Speak for this account.
 
         Raises:
-            StartupError: The account cannot work as it is set.
+            ConfigurationError: The account cannot work as it is set.
         """
         self.base_url = settings.base_url.rstrip("/")
         if bool(settings.public_key) != bool(settings.public_key_id):
-            raise StartupError("WeChat Pay's public key and its id belong together: set both, or neither.")
+            raise ConfigurationError("WeChat Pay's public key and its id belong together: set both, or neither.")
         if len(settings.apiv3_key.encode()) != _APIV3_KEY_BYTES:
-            raise StartupError("WeChat Pay's APIv3 key has 32 characters: copy it again from the merchant platform.")
+            raise ConfigurationError(
+                "WeChat Pay's APIv3 key has 32 characters: copy it again from the merchant platform."
+            )
         try:
             self._core = _Core(settings, self.base_url)
         except Exception:  # noqa: BLE001  # all that wechatpayv3 raises when it cannot read a key
-            raise StartupError(
+            raise ConfigurationError(
                 "WeChat Pay's keys cannot be read: they are PEM files, the private one PKCS#8."
             ) from None
         self.api = AsyncWeChatPay(

@@ -50,7 +50,7 @@ class WeChatPayV2:
         """Take money for this account.
 
         Raises:
-            StartupError: The account cannot work as it is set.
+            ConfigurationError: The account cannot work as it is set.
         """
         self._settings = settings
         self._client = Client(settings)

@@ -17,7 +17,7 @@ from wechatpy.pay import WeChatPay
 from services.billing.payments.providers import signed_xml, translation
 from services.billing.payments.providers.signed_xml import Fields
 from services.billing.payments.providers.translation import MismatchError
-from services.runtime.errors import StartupError
+from services.runtime.errors import ConfigurationError
 
 # Connecting, and then each silence within an answer.
 _TIMEOUT_S = (2.0, 5.0)
@@ -56,10 +56,12 @@ class Client(WeChatPay):  # type: ignore[misc]  # wechatpy publishes no types
         """Speak for this account.
 
         Raises:
-            StartupError: Half of the certificate is missing.
+            ConfigurationError: Half of the certificate is missing.
         """
         if bool(settings.mch_cert_file) != bool(settings.mch_key_file):
-            raise StartupError("The merchant's certificate and its key belong together: set both files, or neither.")
+            raise ConfigurationError(
+                "The merchant's certificate and its key belong together: set both files, or neither."
+            )
         super().__init__(
             appid=settings.appid,
             api_key=settings.api_key,

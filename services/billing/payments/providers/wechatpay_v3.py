@@ -46,7 +46,7 @@ class WeChatPayV3:
         """Take money for this account.
 
         Raises:
-            StartupError: The account cannot work as it is set.
+            ConfigurationError: The account cannot work as it is set.
         """
         self._settings = settings
         self._client = WeChatPayClient(settings)
