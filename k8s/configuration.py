@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 import services.billing.config as billing
 import services.chat.config as chat
+import services.cli.config as cli
 import services.gateway.config as gateway
 import services.moderation.config as moderation
 from services.runtime.config import GrpcServiceSettings, MeshSettings, ServiceSettings
@@ -27,6 +28,7 @@ SERVICES: Mapping[str, type[ServiceSettings]] = {
 }
 # What `queqiao` reads besides; services read none of it.
 COMMANDS: Mapping[str, type[MeshSettings]] = {
+    "migrate": cli.MigrationSettings,
     "keys": gateway.KeySettings,
     "models": chat.CommandSettings,
     "lexicon, screener, audit": moderation.CommandSettings,
@@ -80,6 +82,11 @@ def is_secret(field: FieldInfo) -> bool:
     return SecretStr in _parts(field.annotation)
 
 
+def is_path(field: FieldInfo) -> bool:
+    """Whether the value names a file or a folder."""
+    return Path in _parts(field.annotation)
+
+
 def document() -> str:
     """The whole page."""
     grpc = {name: GrpcServiceSettings.model_fields[name] for name in vars(GrpcServiceSettings)["__annotations__"]}
@@ -113,7 +120,7 @@ def _type(field: FieldInfo) -> str:
     parts = _parts(field.annotation)
     if get_origin(field.annotation) is tuple:
         return "list, with commas"
-    if Path in parts:
+    if is_path(field):
         return "path"
     if pattern := next(filter(None, (getattr(limit, "pattern", None) for limit in field.metadata)), None):
         return ", ".join(f"`{each}`" for each in pattern.strip("^()$").split("|"))

@@ -9,6 +9,7 @@ import typer
 
 from services.billing.commands import app as billing_commands
 from services.chat.commands import app as chat_commands
+from services.cli.migrate import migrate as run_migrations
 from services.gateway.doctor.commands import app as doctor_commands
 from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
@@ -44,10 +45,22 @@ def configure(
 @app.command()
 def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
     """Run one service in this process until it is stopped (SIGTERM)."""
-    if service not in SERVICES:
-        raise typer.BadParameter(f"there is no service {service!r}; choose one of {', '.join(SERVICES)}.")
+    _demand_service(service)
     # Imported late: a service's libraries are loaded only by the process that serves it.
     importlib.import_module(f"services.{service}.__main__").main()
+
+
+@app.command()
+def migrate(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
+    """Bring a service's schema up to date, at DATABASE_URL; services do so themselves when they start."""
+    _demand_service(service)
+    names = run_migrations(service)
+    typer.echo(f"The schema {service} is up to date: {names[-1]}.")
+
+
+def _demand_service(name: str) -> None:
+    if name not in SERVICES:
+        raise typer.BadParameter(f"there is no service {name!r}; choose one of {', '.join(SERVICES)}.")
 
 
 def main() -> None:

@@ -1,0 +1,11 @@
+"""What the command line's own commands can be told."""
+
+from pydantic import Field, SecretStr
+
+from services.runtime.config import MeshSettings
+
+
+class MigrationSettings(MeshSettings):
+    """What `queqiao migrate` needs."""
+
+    database_url: SecretStr = Field(description="The service's PostgreSQL, as postgresql://…")
