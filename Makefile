@@ -24,7 +24,7 @@ SOURCES := services sandbox bench k8s tests
 PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 
 CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-configuration \
-	check-client
+	check-k8s check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc system-packages \
 	format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize train-screener protos clean
@@ -74,6 +74,8 @@ check-monitoring:
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/python -m k8s.monitoring.dashboards $$fresh && \
 	diff -r k8s/monitoring/dashboards/generated "$$fresh" > /dev/null || \
 	{ echo "The dashboards' JSON is not what the code writes: run 'make dashboards' and commit the result." >&2; exit 1; }
+	@$(BIN)/python -m k8s.monitoring.objects | diff k8s/monitoring/objects/rules.yaml - > /dev/null || \
+	{ echo "The alerts of Prometheus' operator are not the rules: run 'make dashboards' and commit the result." >&2; exit 1; }
 
 check-configuration:
 	@$(BIN)/python -m k8s.configuration | diff docs/configuration.md - > /dev/null || \
@@ -82,11 +84,16 @@ check-configuration:
 configuration-doc: $(VENV)/.installed ## Write docs/configuration.md from the settings classes
 	@$(BIN)/python -m k8s.configuration > docs/configuration.md
 
+# Every overlay as it would be applied, without a cluster.
+check-k8s:
+	@$(BIN)/python -m k8s.checks
+
 metrics-doc: $(VENV)/.installed ## Write docs/metrics.md from the code
 	@$(BIN)/python -m k8s.monitoring.metrics > docs/metrics.md
 
-dashboards: $(VENV)/.installed ## Write Grafana's JSON from the dashboards' code
+dashboards: $(VENV)/.installed ## Write Grafana's JSON from the dashboards' code, and the alerts' objects from the rules
 	@$(BIN)/python -m k8s.monitoring.dashboards
+	@$(BIN)/python -m k8s.monitoring.objects > k8s/monitoring/objects/rules.yaml
 
 observe: $(VENV)/.sandbox-installed ## Start Prometheus, and Grafana where it is installed, beside a running mesh
 	@exec $(BIN)/python -m sandbox.observe
