@@ -26,8 +26,9 @@ PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-configuration \
 	check-k8s check-client
 
-.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc system-packages \
-	format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize train-screener protos clean
+.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
+	audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
+	train-screener protos clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,18 @@ check-configuration:
 
 configuration-doc: $(VENV)/.installed ## Write docs/configuration.md from the settings classes
 	@$(BIN)/python -m k8s.configuration > docs/configuration.md
+
+images: $(VENV)/.installed ## Build the image of all services with docker, podman or buildah; IMAGE_ARGS go to it
+	@$(BIN)/python -m k8s.images $(IMAGE_ARGS)
+
+images-test: $(VENV)/.installed ## Start the mesh from its image, read-only and without capabilities, and ask it a question
+	@$(BIN)/python -m sandbox.containers
+
+# An environment of its own: checkov wants older libraries than ours.
+audit-manifests: $(VENV)/.installed ## Look for insecure settings in the Dockerfile and in every overlay, with checkov
+	@mkdir -p build/manifests && for overlay in dev staging prod aws; do \
+	$(BIN)/kubectl kustomize k8s/overlays/$$overlay > build/manifests/$$overlay.yaml || exit 1; done
+	@$(UV) tool run --quiet --python $(BIN)/python checkov==3.3.30 --config-file k8s/checkov.yaml --file Dockerfile build/manifests/*.yaml
 
 # Every overlay as it would be applied, without a cluster.
 check-k8s:

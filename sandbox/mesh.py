@@ -189,9 +189,12 @@ class Mesh:
         await self._launch(service, name, self._service_env(service) | own | changes)
         return f"http://{HOST}:{port}" if service == "gateway" else f"{HOST}:{port}"
 
+    def service_argv(self, service: str, env: Mapping[str, str]) -> list[str]:
+        """The command that runs a service with these variables."""
+        return [sys.executable, "-m", f"services.{service}"]
+
     async def _launch(self, service: str, name: str, env: Mapping[str, str]) -> None:
-        argv = [sys.executable, "-m", f"services.{service}"]
-        process = await Process.start(name, argv, log=self.state.log(name), env=env)
+        process = await Process.start(name, self.service_argv(service, env), log=self.state.log(name), env=env)
         self._supervisor.adopt(_LAYERS[service], process)
         host = env["HOST"] if env["HOST"] != "0.0.0.0" else HOST  # noqa: S104  # a comparison
         if service == "gateway":

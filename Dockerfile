@@ -1,0 +1,52 @@
+# One image for all four services and the command line: `queqiao serve chat`, `queqiao ledger verify`, …
+#
+# Python is Debian's in both stages, so that the second one needs no installer: what is run is installed by uv.lock, with its
+# bytecode, and nothing that is not used. Build it with `make images`.
+ARG BASE=docker.io/library/debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv ca-certificates binutils > /dev/null
+# For a package index behind a proxy of one's own: authorities that are believed while this is built.
+ARG SSL_CERT_FILE
+ARG PIP_CERT
+ENV UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_LINK_MODE=copy \
+    UV_PROJECT_ENVIRONMENT=/opt/queqiao PYC_INVALIDATION_MODE=unchecked-hash
+RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install -q --no-cache-dir --disable-pip-version-check 'uv>=0.11,<1'
+WORKDIR /src
+COPY pyproject.toml uv.lock README.md LICENSE ./
+RUN /opt/uv/bin/uv sync --frozen --quiet --no-cache --no-default-groups --no-install-project
+COPY services services
+COPY protos/gen protos/gen
+RUN /opt/uv/bin/uv sync --frozen --quiet --no-cache --no-default-groups --no-editable
+# What nothing of ours opens: a Rust tokenizer whose data alone are read, the formats of other countries' numbers, libraries'
+# tests, what compilers and debuggers read.
+RUN cd /opt/queqiao/lib/python3*/site-packages \
+    && rm bpe_openai/_bindings*.so \
+    && find babel/locale-data -name '*.dat' ! -name 'root.dat' ! -name 'en*.dat' ! -name 'zh*.dat' -delete \
+    && find . -type f \( -name '*.map' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[hca]' \
+        -o -name '*es-bundle*' \) -delete \
+    && find . -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \
+    && find . -name '*.so*' -type f -exec strip --strip-unneeded {} + \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash .
+
+FROM ${BASE}
+ARG VERSION=0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="queqiao" \
+      org.opencontainers.image.description="A chat backend for WeChat mini-programs: streamed, moderated, billed." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 ca-certificates > /dev/null \
+    && ln -s python3 /usr/bin/python \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/* \
+       /usr/share/doc /usr/share/man \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin queqiao
+COPY --from=build /opt/queqiao /opt/queqiao
+ENV PATH=/opt/queqiao/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+USER 10001:10001
+WORKDIR /tmp
+ENTRYPOINT ["queqiao"]
+CMD ["--help"]
