@@ -10,6 +10,7 @@ import typer
 from services.billing.commands import app as billing_commands
 from services.chat.commands import app as chat_commands
 from services.cli.migrate import migrate as run_migrations
+from services.cli.together import serve_all
 from services.gateway.doctor.commands import app as doctor_commands
 from services.gateway.identity.commands import app as gateway_commands
 from services.moderation.commands import app as moderation_commands
@@ -43,8 +44,11 @@ def configure(
 
 
 @app.command()
-def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
-    """Run one service in this process until it is stopped (SIGTERM)."""
+def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}; or all of them.")]) -> None:
+    """Run one service in this process until it is stopped (SIGTERM); all of them as processes beside this one."""
+    if service == "all":
+        serve_all()
+        return
     _demand_service(service)
     # Imported late: a service's libraries are loaded only by the process that serves it.
     importlib.import_module(f"services.{service}.__main__").main()
