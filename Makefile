@@ -28,7 +28,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
 	audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
-	train-screener protos clean
+	train-screener protos protos-released clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,16 @@ check-imports:
 
 check-buf:
 	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against protos/released.binpb
 
 check-protos:
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(MAKE) --no-print-directory protos GEN=$$fresh && \
 	diff -r -x __pycache__ protos/gen "$$fresh" > /dev/null || \
 	{ echo "protos/gen is not what the protos generate: run 'make protos' and commit the result." >&2; exit 1; }
+
+# With each release, and never between two: callers are promised that v1 only grows.
+protos-released: $(VENV)/.installed ## Take the protos as those of the last release, with which check compares
+	@$(BIN)/buf build --exclude-source-info -o protos/released.binpb
 
 GEN := protos/gen
 protos: $(VENV)/.installed ## Generate protos/gen from the protos
