@@ -102,9 +102,9 @@ audit-manifests: $(VENV)/.installed ## Look for insecure settings in the Dockerf
 	$(BIN)/kubectl kustomize k8s/overlays/$$overlay > build/manifests/$$overlay.yaml || exit 1; done
 	@$(UV) tool run --quiet --python $(BIN)/python checkov==3.3.30 --config-file k8s/checkov.yaml --file Dockerfile build/manifests/*.yaml
 
-# Every overlay as it would be applied, without a cluster.
+# Every overlay as it would be applied, without a cluster; CRDS=file has operators' definitions (kubectl get crd -o yaml).
 check-k8s:
-	@$(BIN)/python -m k8s.checks
+	@$(BIN)/python -m k8s.checks $(CRDS)
 
 metrics-doc: $(VENV)/.installed ## Write docs/metrics.md from the code
 	@$(BIN)/python -m k8s.monitoring.metrics > docs/metrics.md

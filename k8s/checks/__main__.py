@@ -1,6 +1,8 @@
 """Check what would be applied, without a cluster: every overlay, every layer.
 
-python -m k8s.checks
+    python -m k8s.checks [crds.yaml]
+
+With operators' CustomResourceDefinitions (`kubectl get crd -o yaml`) their objects are checked against these, too.
 """
 
 import sys
@@ -26,11 +28,12 @@ def main() -> None:
             rendered = dict(zip(OVERLAYS, threads.map(lambda name: render(name, kubectl), OVERLAYS), strict=True))
     except RenderError as error:
         sys.exit(str(error))
+    known = schemas.definitions(Path(sys.argv[1])) if sys.argv[1:] else None
     seen: set[str] = set()
     found = [
         f"{overlay}: {problem}"
         for overlay, objects in rendered.items()
-        for problem in (*schemas.problems(objects, seen), *problems(objects))
+        for problem in (*schemas.problems(objects, seen, known), *problems(objects))
     ]
     print(*found, sep="\n", end="\n" if found else "")  # noqa: T201  # said to the person who checks
     sys.exit(1 if found else 0)

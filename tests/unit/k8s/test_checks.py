@@ -40,6 +40,48 @@ def test_built_in_objects_fit_their_schemas(rendered: Rendered) -> None:
     assert any("apps/v9" in problem for problem in found)
 
 
+DEFINITION = """
+kind: List
+items:
+  - kind: CustomResourceDefinition
+    spec:
+      group: keda.sh
+      names: {kind: ScaledObject}
+      versions:
+        - name: v1alpha1
+          schema:
+            openAPIV3Schema:
+              type: object
+              properties:
+                apiVersion: {type: string}
+                kind: {type: string}
+                metadata: {type: object}
+                spec:
+                  type: object
+                  properties:
+                    scaleTargetRef: {type: object, properties: {name: {type: string}}}
+                    minReplicaCount: {type: integer}
+                    maxReplicaCount: {x-kubernetes-int-or-string: true, anyOf: [{type: integer}, {type: string}]}
+                    fallback: {type: object, x-kubernetes-preserve-unknown-fields: true}
+                    advanced: {type: object, x-kubernetes-preserve-unknown-fields: true}
+                    triggers: {type: array, items: {type: object, additionalProperties: true}}
+"""
+
+
+def test_objects_of_operators_fit_the_definitions_that_are_given(rendered: Rendered, tmp_path: Path) -> None:
+    (tmp_path / "crds.yaml").write_text(DEFINITION)
+    known = schemas.definitions(tmp_path / "crds.yaml")
+    objects = [each for each in rendered("staging") if each["kind"] in ("ScaledObject", "HTTPRoute")]
+    unknown = "HTTPRoute gateway: no definition of gateway.networking.k8s.io/v1 is given."
+    assert list(schemas.problems(objects, set(), known)) == [unknown]
+    assert list(schemas.problems(objects, set())) == []
+    plant(one(objects, "ScaledObject", "chat"), "spec minReplicas", 2)
+    plant(one(objects, "ScaledObject", "gateway"), "spec minReplicaCount", "two")
+    found = list(schemas.problems(objects, set(), known))
+    assert any("ScaledObject chat: spec" in problem and "minReplicas" in problem for problem in found)
+    assert any("ScaledObject gateway: spec.minReplicaCount" in problem for problem in found)
+
+
 # Kind, name, where in the object (CONTAINER is its first container; a + appends), what is written there (None removes),
 # and what is said about it. Each is one change of the overlay prod.
 MISTAKES: Sequence[tuple[str, str, str, Any, str]] = [
