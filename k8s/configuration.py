@@ -54,10 +54,9 @@ Written by `make configuration-doc` from the settings classes; `make check` comp
 environment; what is empty counts as not set, and unknown variables are ignored. A variable whose default is
 **required** must be set.
 
-A service that is configured wrongly starts nothing: it names every variable that is missing or wrong, never its value,
-and ends with exit status 2. What is inside the files that variables name, and which variables of an account belong
-together, is looked at after that. When something that a service needs is away it ends with status 1: starting it again
-helps as soon as that is back.
+A service that is configured wrongly starts nothing: it names every variable that is missing or wrong, or that another
+asks for, never its value, and ends with exit status 2. What is inside the files that variables name is read after that.
+When something that a service needs is away it ends with status 1: starting it again helps as soon as that is back.
 
 Secrets belong into a Secret or a vault; they are redacted in every log. A file of providers (`UPSTREAMS_FILE`) may
 refer to further variables as `"env:NAME"`; those of its keys are secret too. Calls to model providers go through

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from services.chat.answers.domain import Charge
-from services.runtime.config import GrpcServiceSettings, MeshSettings
+from services.chat.upstreams.kinds import kinds
+from services.runtime.config import GrpcServiceSettings, MeshSettings, is_told
 
 
 class ChatSettings(GrpcServiceSettings):
@@ -15,6 +16,9 @@ class ChatSettings(GrpcServiceSettings):
     redis_url: SecretStr = Field(description="Redis that keeps hot conversations, as redis://…")
     moderation_target: str = Field(description="The moderation service, as host:port or dns:///name:port.")
     billing_target: str = Field(description="The billing service, as host:port or dns:///name:port.")
+    upstreams_file: FilePath | None = Field(
+        default=None, description="All providers and their keys, as TOML; absent: the one of OPENAI_BASE_URL."
+    )
     openai_base_url: str = Field(
         default="https://api.openai.com/v1", description="Any OpenAI-compatible provider, with its version path."
     )
@@ -23,9 +27,6 @@ class ChatSettings(GrpcServiceSettings):
         default="",
         description="What kind of provider it is: openai, deepseek, qwen, glm, moonshot, doubao, vllm, llama.cpp or "
         "generic; absent: told by its address.",
-    )
-    upstreams_file: FilePath | None = Field(
-        default=None, description="All providers and their keys, as TOML; absent: the one of OPENAI_BASE_URL."
     )
     models_file: FilePath = Field(
         default=Path(__file__).parent / "upstreams" / "models.toml", description="What is known about models, as TOML."
@@ -62,6 +63,20 @@ class ChatSettings(GrpcServiceSettings):
         default=False, description="Whether a cheap model sums up what no longer fits into a model's context."
     )
     hot_conversation_ttl_s: int = Field(default=3600, ge=1, description="How long an idle conversation stays in Redis.")
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _provider(cls, key: SecretStr, given: ValidationInfo) -> SecretStr:
+        if given.data.get("upstreams_file", True) is None and not is_told(key):
+            raise ValueError("it is needed, unless UPSTREAMS_FILE names all providers")
+        return key
+
+    @field_validator("openai_kind")
+    @classmethod
+    def _kind(cls, kind: str) -> str:
+        if kind and kind not in kinds().takes:
+            raise ValueError(f"it must be one of {', '.join(kinds().takes)}")
+        return kind
 
 
 class CommandSettings(MeshSettings):

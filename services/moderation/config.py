@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from services.runtime.config import GrpcServiceSettings, MeshSettings
+from services.runtime.config import GrpcServiceSettings, MeshSettings, is_told
+
+_SECRET_CHARACTERS_MIN = 32
 
 
 class ModerationSettings(GrpcServiceSettings):
@@ -30,12 +32,12 @@ class ModerationSettings(GrpcServiceSettings):
     )
     wechat_api_base_url: str = Field(default="https://api.weixin.qq.com", description="WeChat's server.")
     wechat_appid: str = Field(default="", description="The mini-program. Empty: WeChat is not asked.")
-    wechat_secret: SecretStr = Field(default=SecretStr(""), description="The mini-program's secret.")
     wechat_cloud_run: bool = Field(
         default=False,
         description="Whether this runs on WeChat Cloud Run, which authorises calls of WeChat's server by itself: no "
         "secret is needed then.",
     )
+    wechat_secret: SecretStr = Field(default=SecretStr(""), description="The mini-program's secret.")
     openai_moderation_base_url: str = Field(
         default="https://api.openai.com/v1", description="Where OpenAI's moderation API is, with its version path."
     )
@@ -50,6 +52,23 @@ class ModerationSettings(GrpcServiceSettings):
         default=SecretStr(""),
         description="What kept texts are encrypted with: at least 32 random characters. Needed to keep texts.",
     )
+
+    @field_validator("wechat_secret")
+    @classmethod
+    def _account(cls, secret: SecretStr, given: ValidationInfo) -> SecretStr:
+        authorised = given.data.get("wechat_cloud_run")
+        if given.data.get("wechat_appid") and not is_told(secret) and not authorised:
+            raise ValueError("WECHAT_APPID needs it; without either, WeChat is not asked")
+        return secret
+
+    @field_validator("audit_secret")
+    @classmethod
+    def _sealing(cls, secret: SecretStr, given: ValidationInfo) -> SecretStr:
+        if given.data.get("audit_keep_texts") and not is_told(secret):
+            raise ValueError("AUDIT_KEEP_TEXTS needs it to encrypt what is kept")
+        if is_told(secret) and len(secret.get_secret_value()) < _SECRET_CHARACTERS_MIN:
+            raise ValueError(f"it must be {_SECRET_CHARACTERS_MIN} random characters")
+        return secret
 
 
 class CommandSettings(MeshSettings):

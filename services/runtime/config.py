@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dotenv import load_dotenv
-from pydantic import Field, FilePath, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.errors import ConfigurationError, StartupError
@@ -75,6 +75,11 @@ class GrpcServiceSettings(ServiceSettings):
                 "or GRPC_PLAINTEXT=true where a service mesh encrypts the network"
             )
         return plaintext
+
+
+def is_told(value: object) -> bool:
+    """Whether a variable has a value that says something."""
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def use_env_file(path: Path) -> None:

@@ -42,7 +42,7 @@ async def payments(
     """Build the payments and start their watch; the stack closes them.
 
     Raises:
-        ConfigurationError: An account is set by half, or its keys cannot be read.
+        ConfigurationError: An account's keys cannot be read.
     """
     providers = Providers([await stack.enter_async_context(provider) for provider in _providers(settings)])
     metrics = PaymentMetrics(registry)
@@ -61,30 +61,13 @@ async def payments(
 
 
 def _providers(settings: PaymentSettings) -> "list[WeChatPayV3 | WeChatPayV2 | VirtualPayment]":
-    """What is configured; nothing at all is fine, half an account is not."""
+    """What is configured, if anything is."""
     found: list[WeChatPayV3 | WeChatPayV2 | VirtualPayment] = []
     if settings.wechatpay_mchid:
-        _demand(
-            settings,
-            "WECHATPAY_MCHID",
-            "wechat_appid",
-            "payment_notify_base_url",
-            "wechatpay_cert_serial_no",
-            "wechatpay_private_key_file",
-            "wechatpay_apiv3_key",
-        )
         found.append(_v3(settings))
         if settings.wechatpay_v2_key.get_secret_value():
             found.append(_v2(settings))
     if settings.virtual_payment_offer_id:
-        _demand(
-            settings,
-            "VIRTUAL_PAYMENT_OFFER_ID",
-            "wechat_appid",
-            "wechat_secret",
-            "virtual_payment_app_key",
-            "wechat_message_token",
-        )
         found.append(_virtual(settings))
     return found
 
@@ -137,15 +120,6 @@ def _virtual(settings: PaymentSettings) -> VirtualPayment:
 
 def _notify_url(settings: PaymentSettings, provider: str) -> str:
     return f"{settings.payment_notify_base_url.rstrip('/')}/v1/payments/{provider}/notify"
-
-
-def _demand(settings: PaymentSettings, because: str, *names: str) -> None:
-    values = settings.model_dump()
-    for name in names:
-        value = values[name]
-        if not (value.get_secret_value() if hasattr(value, "get_secret_value") else value):
-            purpose = type(settings).model_fields[name].description
-            raise ConfigurationError(f"{because} is set but {name.upper()} is not ({purpose}): set it as well.")
 
 
 def _read(name: str, file: Path | None) -> str:

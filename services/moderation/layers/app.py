@@ -15,17 +15,12 @@ from services.moderation.layers.policy import LayerPolicy, OpenAIPolicy, Policy,
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.tokens import AccessTokens, PlatformTokens
 from services.moderation.ports import RemoteLayer
-from services.runtime.errors import ConfigurationError
 
 
 def panel(
     stack: AsyncExitStack, settings: ModerationSettings, policy: Policy, redis: Redis, registry: CollectorRegistry
 ) -> Panel:
-    """Every layer that settings give an account for, guarded; what is opened closes with the stack.
-
-    Raises:
-        ConfigurationError: Half of an account is missing.
-    """
+    """Every layer that settings give an account for, guarded; what is opened closes with the stack."""
     metrics = LayerMetrics(registry)
     remote: dict[Layer, RemoteLayer] = {}
     if settings.wechat_appid:
@@ -53,10 +48,6 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
     from services.moderation.layers.wechat_client import WeChatAccount, WeChatLine
 
     secret = settings.wechat_secret.get_secret_value()
-    if not secret and not settings.wechat_cloud_run:
-        raise ConfigurationError(
-            "WECHAT_SECRET is not set: WECHAT_APPID needs it; without either, WeChat is not asked."
-        )
     base_url = settings.wechat_api_base_url
     if settings.wechat_cloud_run:
         # The platform takes calls out of the container as they pass by, which it can in the clear alone.

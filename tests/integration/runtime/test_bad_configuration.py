@@ -1,6 +1,7 @@
 """A service that is told nonsense says all of it at once, and starts nothing."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 
@@ -12,8 +13,13 @@ from sandbox.processes import minimal_env
 # What each service is told wrongly beside what all are.
 WRONG = {
     "gateway": {"SESSION_SECRET": "short", "TRUSTED_PROXIES": "everybody", "PLATFORM_POLICY_FILE": "/nowhere.toml"},
-    "chat": {"TURN_TIMEOUT_S": "0", "ANSWER_CACHE_CHARGE": "much", "UPSTREAMS_FILE": "/nowhere.toml"},
-    "moderation": {"AUDIT_KEEP_DAYS": "0", "POLICY_FILE": "/nowhere.toml", "AUDIT_KEEP_TEXTS": "perhaps"},
+    "chat": {
+        "TURN_TIMEOUT_S": "0",
+        "ANSWER_CACHE_CHARGE": "much",
+        "OPENAI_KIND": "tea",
+        "UPSTREAMS_FILE": "/nowhere.toml",
+    },
+    "moderation": {"AUDIT_KEEP_DAYS": "0", "POLICY_FILE": "/nowhere.toml", "AUDIT_SECRET": "short"},
     "billing": {"BATCH_MAX": "many", "WECHATPAY_V2_SIGN_TYPE": "CRC", "WECHATPAY_PRIVATE_KEY_FILE": "/nowhere.pem"},
 }
 EVERYWHERE = {
@@ -45,6 +51,43 @@ async def run(service: str, env: dict[str, str]) -> tuple[int | None, str]:
     async with asyncio.timeout(60):
         _, complaint = await process.communicate()
     return process.returncode, complaint.decode()
+
+
+# What belongs together and is told by half: what is told, and what is complained about.
+HALVES = {
+    "chat": ({"MODERATION_TARGET": "m:1", "BILLING_TARGET": "b:1"}, {"OPENAI_API_KEY"}),
+    "moderation": (
+        {"WECHAT_APPID": "wx0123456789abcdef", "AUDIT_KEEP_TEXTS": "true", "TLS_CERT_FILE": __file__},
+        {"WECHAT_SECRET", "AUDIT_SECRET", "TLS_CA_FILE"},
+    ),
+    "billing": (
+        {"HOST": "0.0.0.0", "WECHATPAY_MCHID": "1900000000", "VIRTUAL_PAYMENT_OFFER_ID": "offer"},  # noqa: S104
+        {
+            "GRPC_PLAINTEXT",
+            "WECHAT_APPID",
+            "WECHAT_SECRET",
+            "PAYMENT_NOTIFY_BASE_URL",
+            "WECHATPAY_CERT_SERIAL_NO",
+            "WECHATPAY_PRIVATE_KEY_FILE",
+            "WECHATPAY_APIV3_KEY",
+            "VIRTUAL_PAYMENT_APP_KEY",
+            "WECHAT_MESSAGE_TOKEN",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("service", HALVES)
+async def test_what_belongs_together_is_asked_for_before_anything_starts(
+    service: str, visited: tuple[str, list[int]]
+) -> None:
+    address, came = visited
+    told, names = HALVES[service]
+    stores = {"DATABASE_URL": f"postgresql://u@{address}/d", "REDIS_URL": f"redis://{address}/0", "PORT": "0"}
+    status, complaint = await run(service, stores | told)
+    assert status == 2
+    assert set(re.findall(r"([A-Z0-9_]+) is (?:wrong|not set)", complaint)) == names
+    assert not came
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -26,7 +26,7 @@ from services.chat.upstreams.known import KnownModels
 from services.chat.upstreams.pool import Pool
 from services.chat.upstreams.settings import BreakerSettings, HedgingSettings, ProviderSettings, UpstreamSettings
 from services.chat.upstreams.settings import Role as ProviderRole
-from services.runtime.errors import InvalidRequestError, ServiceError, StartupError
+from services.runtime.errors import InvalidRequestError, ServiceError
 from services.runtime.redis import redis_client
 
 MODEL = Model("m", 8192, 1024, "o200k_base")
@@ -348,5 +348,3 @@ async def test_without_a_file_there_is_the_one_provider(pool: Opening, simulator
     assert await ask(upstreams) == "甲"
     with pytest.raises(UpstreamError):
         await ask(upstreams, "[[sim status=500]]")
-    with pytest.raises(StartupError, match="OPENAI_API_KEY"):
-        upstream_settings(None, {}, replace(one, keys=(SecretStr(""),)))
