@@ -19,9 +19,10 @@ RUN /opt/uv/bin/uv sync --frozen --quiet --no-cache --no-default-groups --no-ins
 COPY services services
 COPY protos/gen protos/gen
 RUN /opt/uv/bin/uv sync --frozen --quiet --no-cache --no-default-groups --no-editable
-# What nothing of ours opens: a Rust tokenizer whose data alone are read, the formats of other countries' numbers, libraries'
+# The same bytes each time: uv notes when it built our wheel. And what nothing of ours opens: a Rust tokenizer whose data alone are read, the formats of other countries' numbers, libraries'
 # tests, what compilers and debuggers read.
 RUN cd /opt/queqiao/lib/python3*/site-packages \
+    && rm queqiao-*.dist-info/uv_cache.json && sed -i '/uv_cache.json/d' queqiao-*.dist-info/RECORD \
     && rm bpe_openai/_bindings*.so \
     && find babel/locale-data -name '*.dat' ! -name 'root.dat' ! -name 'en*.dat' ! -name 'zh*.dat' -delete \
     && find . -type f \( -name '*.map' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[hca]' \
