@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from k8s.checks import configuration, network, scaling, schemas, workloads
+from k8s.checks import addresses, configuration, network, scaling, schemas, workloads
 from k8s.checks.objects import OVERLAYS, Object, RenderError, render
 
 
 def problems(objects: Sequence[Object]) -> Iterator[str]:
     """What is wrong between the layers."""
-    for layer in (workloads, configuration, network, scaling):
+    for layer in (workloads, configuration, addresses, network, scaling):
         yield from layer.problems(objects)
 
 

@@ -117,6 +117,16 @@ MISTAKES: Sequence[tuple[str, str, str, Any, str]] = [
     ("ConfigMap", "chat", "data DRAIN_S", "a while", "DRAIN_S: Input should be a valid number"),
     ("ConfigMap", "commands", "data CHAT_ADDRESS", "x", "no command reads CHAT_ADDRESS"),
     ("Deployment", "chat", "CONTAINER envFrom 0 configMapRef name", "usual", "nothing provides the ConfigMap usual"),
+    # Addresses.
+    ("ConfigMap", "chat", "data PORT", "50052", "Deployment chat: it listens on PORT=50052, and its port is 50051"),
+    ("Deployment", "billing", "CONTAINER ports 1 containerPort", 9465, "on METRICS_PORT=9464, and its port is 9465"),
+    ("ConfigMap", "gateway", "data BILLING_TARGET", "dns:///billing.queqiao.svc.cluster.local:1", "no Service's"),
+    ("ConfigMap", "commands", "data CHAT_TARGET", "dns:///chats.queqiao.svc.cluster.local:50051", "no Service's"),
+    ("ConfigMap", "chat", "data BILLING_TARGET", "dns:///billing.qq.svc.cluster.local:50053", "the namespace queqiao"),
+    ("Service", "chat", "spec clusterIP", None, "which hides its replicas"),
+    ("Certificate", "billing", "spec dnsNames 0", None, "calls billing.queqiao.svc.cluster.local, and no certificate"),
+    ("Certificate", "chat", "spec dnsNames 3", None, "no name localhost, which its probe asks for"),
+    ("Deployment", "chat", "CONTAINER livenessProbe", {"grpc": {"port": 50051}}, "gRPC probes speak no TLS"),
     # Secrets, and other references.
     ("ExternalSecret", "queqiao-chat", "spec target name", "chat", "nothing provides the Secret queqiao-chat"),
     ("ExternalSecret", "queqiao-moderation", "spec data 0", None, "DATABASE_URL: Field required"),
