@@ -37,7 +37,13 @@ async function readInBrowser(path: string): Promise<string> {
     const canvas = document.createElement('canvas');
     canvas.width = Math.round(image.naturalWidth * scale);
     canvas.height = Math.round(image.naturalHeight * scale);
-    canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const drawing = canvas.getContext('2d');
+    if (drawing) {
+      // JPEG knows no transparency: what shows through would be black.
+      drawing.fillStyle = '#ffffff';
+      drawing.fillRect(0, 0, canvas.width, canvas.height);
+      drawing.drawImage(image, 0, 0, canvas.width, canvas.height);
+    }
     const url = canvas.toDataURL('image/jpeg', 0.8);
     if (url.length <= BYTES_MAX) return url;
   }

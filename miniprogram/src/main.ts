@@ -4,7 +4,7 @@ import App from './App.vue';
 import { compose } from './composition';
 import { i18n } from './locales';
 import { provideServices } from './services';
-import { useAccount } from './stores/account';
+import { forgetEverything } from './stores/leaving';
 import { replace } from './routes';
 // #ifdef H5
 import { installKeyboard } from './keyboard';
@@ -18,7 +18,7 @@ export function createApp() {
     compose(
       () => i18n.global.locale.value,
       () => {
-        useAccount(pinia).forget();
+        forgetEverything();
         replace('welcome');
       },
     ),

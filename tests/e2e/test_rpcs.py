@@ -33,6 +33,7 @@ THINGS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "queqiao.chat.v1.ChatService/DeleteConversation": ("conversation_id", {}),
     "queqiao.chat.v1.ChatService/GetConversation": ("conversation_id", {}),
     "queqiao.chat.v1.ChatService/ListMessages": ("conversation_id", {}),
+    "queqiao.chat.v1.ChatService/RateMessage": ("conversation_id", {"number": 2, "rating": 1}),
     "queqiao.chat.v1.ChatService/ResumeTurn": ("request_id", {}),
     "queqiao.chat.v1.ChatService/UpdateConversation": ("conversation_id", {"title": "mine now"}),
 }
@@ -43,15 +44,17 @@ LISTS = {
     "queqiao.billing.v1.BillingService/ListTransactions",
     "queqiao.billing.v1.PaymentService/ListOrders",
     "queqiao.chat.v1.ChatService/ListConversations",
+    "queqiao.chat.v1.ChatService/SearchConversations",
     "queqiao.moderation.v1.AuditService/ListRefusals",
 }
-# RPCs that begin something of the user's own, or judge a text of theirs.
+# RPCs that begin or end something of the user's own, or judge a text of theirs.
 OWN = {
     "queqiao.billing.v1.BillingService/GrantCredit",
     "queqiao.billing.v1.BillingService/OpenWallet",
     "queqiao.billing.v1.BillingService/Reserve",
     "queqiao.billing.v1.PaymentService/CreateOrder",
     "queqiao.chat.v1.ChatService/CreateConversation",
+    "queqiao.chat.v1.ChatService/EraseUser",
     "queqiao.chat.v1.ChatService/StreamTurn",
     "queqiao.moderation.v1.ModerationService/CheckInput",
     "queqiao.moderation.v1.ModerationService/Moderate",

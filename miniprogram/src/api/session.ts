@@ -87,7 +87,18 @@ export class Session {
     this.storage.remove(KEY);
   }
 
+  /** The token of another page of this browser that was quicker, or logged somebody else in; null: none. */
+  private fromElsewhere(kept: Kept): string | null {
+    const stored = read(this.storage.get(KEY));
+    if (this.trying || this.kept !== kept || !stored || stored.access_token === kept.access_token) return null;
+    this.kept = stored;
+    return stored.access_token;
+  }
+
   private async renew(kept: Kept): Promise<string> {
+    // A refresh token works once: used by two pages, it would end the session of both.
+    const known = this.fromElsewhere(kept);
+    if (known !== null) return known;
     try {
       if (!kept.refresh_token) throw new ApiError(NOBODY, '', 401);
       const tokens = await this.auth.refresh(kept.refresh_token);
@@ -96,6 +107,8 @@ export class Session {
       this.keep(tokens);
       return tokens.access_token;
     } catch (error) {
+      const newer = this.fromElsewhere(kept);
+      if (newer !== null) return newer;
       // Without a network the session may well be good.
       if (this.kept === kept && error instanceof ApiError && error.status === 401 && !this.trying) {
         this.forget();

@@ -39,6 +39,7 @@ const en: Messages = {
     removeImage: 'Remove the image',
     picture: 'Look at the image',
     imageTooLarge: 'This image is too large, please take another one',
+    imageUnreadable: 'This image cannot be opened, please take another one',
     emptyTitle: 'What is on your mind today?',
     suggestions: [
       { title: 'Write an email', text: 'Write an email that tells a customer, sincerely, that the project will be a week late.' },

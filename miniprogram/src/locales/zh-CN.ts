@@ -37,6 +37,7 @@ export default {
     removeImage: '移除图片',
     picture: '查看图片',
     imageTooLarge: '图片太大，请换一张',
+    imageUnreadable: '这张图片打不开，请换一张',
     emptyTitle: '今天想聊点什么？',
     suggestions: [
       { title: '写一封邮件', text: '帮我写一封邮件，向客户说明项目要延期一周，语气诚恳。' },

@@ -29,6 +29,8 @@ export const useChat = defineStore('chat', () => {
   const failure = shallowRef<ApiError | null>(null);
   const draft = ref<Draft>(NOTHING);
 
+  let again: () => Promise<void> = () => Promise.resolve();
+
   const isEmpty = computed(() => thread.value.path.length === 0);
 
   function begun(id = randomId('c'), isNew = true): Thread {
@@ -81,21 +83,28 @@ export const useChat = defineStore('chat', () => {
   async function open(id: string, name: string, newest: string | null): Promise<void> {
     if (id === thread.value.id && failure.value === null) return;
     leave();
-    const opened = threads.get(id) ?? begun(id, false);
+    // One that is being written is shown as it is.
+    const live = threads.get(id);
+    const opened = live ?? begun(id, false);
+    again = () => open(id, name, newest);
     thread.value = opened;
     title.value = name;
-    loading.value = true;
+    loading.value = live === undefined;
     failure.value = null;
     try {
       const messages = await allMessages(id);
       opened.restore(messages, newest);
     } catch (error) {
+      if (live) return;
       if (thread.value === opened && error instanceof ApiError) failure.value = error;
-      threads.delete(id);
+      if (threads.get(id) === opened) threads.delete(id);
     } finally {
       if (thread.value === opened) loading.value = false;
     }
   }
+
+  /** Opens what could not be read once more. */
+  const openAgain = () => again();
 
   /** Asks; `thread.model` follows the choice of the moment. */
   function ask({ text, images }: Draft): void {
@@ -136,7 +145,7 @@ export const useChat = defineStore('chat', () => {
     begin();
   }
 
-  return { thread, title, loading, failure, draft, isEmpty, begin, open, ask, act, rate, forget };
+  return { thread, title, loading, failure, draft, isEmpty, begin, open, openAgain, ask, act, rate, forget };
 });
 
 /** 25 characters, of which 24 cannot be guessed. */

@@ -69,7 +69,12 @@ export const useConversations = defineStore('conversations', () => {
     items.value = items.value.map((each) => (each.id === changed.id ? { ...each, ...changed } : each));
   }
 
+  /** Nothing of whoever was here stays, nor comes late. */
   function forget(): void {
+    reading += 1;
+    clearTimeout(timer);
+    loading.value = false;
+    failure.value = null;
     items.value = [];
     query.value = '';
     next.value = null;

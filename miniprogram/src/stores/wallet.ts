@@ -71,11 +71,21 @@ export const useWallet = defineStore('wallet', () => {
   function follow(id: string, changed: (order: Order) => void): () => void {
     return followOrder({
       read: () => api.orderState(id),
-      changed: (value) => {
+      changed: async (value) => {
+        // Whoever is told that it is paid is told what they have now.
+        if (value.state === 'paid') await account.refresh().catch(() => undefined);
         changed(value);
-        if (value.state === 'paid') void load().catch(() => undefined);
       },
     });
+  }
+
+  /** Nothing of whoever was here stays. */
+  function forget(): void {
+    packages.value = null;
+    transactions.value = [];
+    nextTransactions.value = null;
+    orders.value = [];
+    usage.value = null;
   }
 
   return {
@@ -94,5 +104,6 @@ export const useWallet = defineStore('wallet', () => {
     loadOrders,
     order,
     follow,
+    forget,
   };
 });

@@ -89,8 +89,12 @@ export class Turn implements TurnHandle {
       (token) => {
         if (current()) this.open(connection, token);
       },
-      () => {
-        if (current()) this.fail({ code: 'unauthenticated', status: 401 });
+      (error: { code?: string; status?: number | null } | undefined) => {
+        if (!current()) return;
+        this.fetchingToken = false;
+        // A token that cannot be had now is no word about who is logged in.
+        if (error?.code === 'connection_lost' || (error?.status ?? 0) >= 500) this.lineLost(false);
+        else this.fail({ code: 'unauthenticated', status: 401 });
       },
     );
   }

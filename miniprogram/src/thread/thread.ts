@@ -29,11 +29,20 @@ type Place = Pick<TurnBody, 'parent_id' | 'regenerate_id' | 'continue_id'>;
 
 const BEGINNING = '0';
 
+/** One turn as it was asked; `asksNew` when it asks a question, and does not go on with one. */
+interface Asked {
+  body: TurnBody;
+  asksNew: boolean;
+  key: string;
+}
+
 export class Thread {
   private readonly tree = new MessageTree<MessageNode>();
   // Says that the tree has changed; its messages are reactive themselves.
   private readonly version = shallowRef(0);
   private readonly turns = new Map<string, TurnHandle>();
+  // What was asked with whose answer was lost with the line: asked again under the same key it is not paid twice.
+  private readonly lost = new Map<string, Asked>();
   private made = 0;
   /** The model to ask; "" lets the server choose. */
   model = '';
@@ -112,7 +121,9 @@ export class Thread {
   retry(answer: MessageNode): void {
     const asked = this.tree.get(answer.parent);
     if (!asked) return;
+    const lost = answer.saved ? undefined : this.lost.get(answer.id);
     if (!answer.text && !answer.saved) this.tree.remove(answer.id);
+    if (lost) return this.send(asked, lost);
     if (asked.role === 'assistant') return this.continue(asked);
     const known = this.tree.behind(asked.id).find(({ saved }) => saved);
     if (known) this.answer(asked, { regenerate_id: known.id });
@@ -154,9 +165,6 @@ export class Thread {
   }
 
   private answer(parent: MessageNode, place: Place): void {
-    const node = shallowReactive(blankNode(this.newId(), parent.id, 'assistant'));
-    this.tree.add(node);
-    this.tree.show(node.id);
     const asksNew = place.regenerate_id === undefined && place.continue_id === undefined;
     const body: TurnBody = {
       conversation_id: this.id,
@@ -164,11 +172,22 @@ export class Thread {
       ...(this.model ? { model: this.model } : {}),
       ...place,
     };
+    this.send(parent, { body, asksNew, key: this.ports.newKey() });
+  }
+
+  private send(parent: MessageNode, asked: Asked): void {
+    const { body, asksNew, key } = asked;
+    const node = shallowReactive(blankNode(this.newId(), parent.id, 'assistant'));
+    this.tree.add(node);
+    this.tree.show(node.id);
     const answering = new Answering(node, {
       remembered: (question, answer) => this.remember(asksNew ? parent : null, node, question, answer),
-      over: () => void this.over(node, asksNew ? parent : null),
+      over: () => {
+        if (node.failure?.code === 'connection_lost') this.lost.set(node.id, asked);
+        void this.over(node, asksNew ? parent : null);
+      },
     });
-    const request = { ...this.ports.asker(), body, idempotencyKey: this.ports.newKey() };
+    const request = { ...this.ports.asker(), body, idempotencyKey: key };
     this.turns.set(node.id, this.ports.openTurn(request, answering.handlers()));
     this.changed();
   }

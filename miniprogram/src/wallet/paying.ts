@@ -12,6 +12,11 @@ const BY_CLIENT: Readonly<Record<string, readonly Channel[]>> = {
   'mp-ios': ['virtual', 'jsapi', 'jsapi_v2'],
 };
 
+/** Whether this kind of client can pay an order that was made for this way. */
+export function canPay(channel: Channel, client: string): boolean {
+  return (BY_CLIENT[client] ?? ['native']).includes(channel);
+}
+
 /** The way to pay here; null when there is none, or the platform forbids it. */
 export function usableChannel(
   configured: readonly Channel[],
