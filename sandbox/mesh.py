@@ -81,14 +81,16 @@ class Mesh:
         self.env: dict[str, str] = {}
         self.api_key = ""
         self._host = host
-        self._port = port or free_ports(1)[0]
+        # All at once: none of the inner ones may be the gateway's.
+        free, *inner = free_ports(1 + len(_INNER_PORTS))
+        self._port = port or free
         # Where WeChat finds us, unless the owner says where that is.
         callbacks = {
             "PAYMENT_NOTIFY_BASE_URL": self.url,
             "WECHAT_MESSAGE_PUSH_URL": f"{self.url}/v1/payments/virtual-payment/notify",
         }
         self._given = callbacks | {name: value for name, value in given.items() if value}
-        self._ports = dict(zip(_INNER_PORTS, free_ports(len(_INNER_PORTS)), strict=True))
+        self._ports = dict(zip(_INNER_PORTS, inner, strict=True))
         self._progress = progress
         self._supervisor = Supervisor(restarted, stop_grace_s=_stop_grace_s(self._given.get("DRAIN_S") or _DRAIN_S))
         self._lock: IO[str] | None = None
