@@ -76,6 +76,7 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         ledger = WalletClient(outside.billing, turn_s_max=settings.turn_timeout_s)
         wallet = LastingWallet(ledger, expiry_s=ledger.reserved_s)
         await stack.enter_async_context(running(wallet.keep_going()))
+        stack.push_async_callback(wallet.finish)
         moderation = ModerationClient(outside.moderation)
         hot = HotWindows(
             outside.redis, ttl_s=settings.hot_conversation_ttl_s, tokens_max=settings.hot_conversation_tokens_max

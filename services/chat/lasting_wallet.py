@@ -8,6 +8,7 @@ that could not be settled would be given away.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +22,9 @@ _PAUSE_S, _PAUSE_S_MAX = 1.0, 5.0
 
 # So many at once, and so many are remembered at most: what is beyond expires.
 _AT_ONCE = 100
+
+# How long a process that ends waits for billing.
+_LAST_TRY_S = 2.0
 _REMEMBERED_MAX = 10_000
 
 # A reservation that billing does not know may still be on its way there, for so long.
@@ -56,6 +60,8 @@ class LastingWallet:
 
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         """Set the most that the turn can cost aside."""
+        # Who asks again under the same id wants the reservation: what was to close it does not come late.
+        self._waiting.pop((question.user_id, question.ledger_id), None)
         await self._wallet.reserve(question, model, input_tokens, max_output_tokens)
 
     async def settle(self, bill: Bill) -> int:
@@ -92,6 +98,14 @@ class LastingWallet:
             await asyncio.sleep(pause_s)
             pause_s = _PAUSE_S if await self.try_again() else min(2 * pause_s, _PAUSE_S_MAX)
 
+    async def finish(self) -> None:
+        """Try once more before the process ends; what still waits expires."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_TRY_S):
+                await self.try_again()
+        if self._waiting:
+            log.warning("reservations are left to expire", reservations=len(self._waiting))
+
     async def try_again(self) -> bool:
         """Try to close some; whether billing answered."""
         some = list(self._waiting.items())[:_AT_ONCE]
@@ -116,17 +130,22 @@ class LastingWallet:
                 await self._wallet.settle(waiting.bill)
         except ServiceError as failure:
             error = failure
+        if error is None:
+            log.info("reservation closed late", request_id=name[1])
+        answered = error is None or error.wire_code is not Code.UNAVAILABLE
+        if self._waiting.get(name) is not waiting:
+            # Meanwhile it was reserved anew, or is to be closed otherwise.
+            return answered
         # What waits longer stands behind the others.
         del self._waiting[name]
         if error is None:
-            log.info("reservation closed late", request_id=name[1])
-            return True
+            return answered
         if error.wire_code is Code.NOT_FOUND and not waiting.is_unknown:
             until_s = min(waiting.until_s, self._clock() + _UNDER_WAY_S)
             waiting = _Waiting(until_s, waiting.bill, is_unknown=True)
         if _may_succeed(error) and self._clock() < waiting.until_s:
             self._waiting[name] = waiting
-        return error.wire_code is not Code.UNAVAILABLE
+        return answered
 
 
 def _may_succeed(error: ServiceError) -> bool:

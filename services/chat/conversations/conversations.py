@@ -26,6 +26,9 @@ _PAGE_BYTES_MAX = 2 * 1024 * 1024
 
 log = structlog.get_logger()
 
+# So many searches run at once, each on a connection of its own.
+_SEARCHES_MAX = 4
+
 
 class Conversations:
     """Conversations in PostgreSQL. Whatever is another user's, or was deleted, does not exist."""
@@ -46,6 +49,8 @@ class Conversations:
         self._hot = hot
         self._searched_max = searched_max
         self._search_s_max = search_s_max
+        # Turns use the same connections, and do not wait for searches.
+        self._searching = asyncio.Semaphore(_SEARCHES_MAX)
 
     async def create(self, user_id: str, conversation_id: str, title: str) -> Conversation:
         """Make an empty one; "" as its id makes one up.
@@ -81,18 +86,12 @@ class Conversations:
         Raises:
             UnavailableError: The database does not answer, or not in time.
         """
-        rows = await self._rows(
-            sql.SEARCH,
-            user_id,
-            *_place(after),
-            limit + 1,
-            pattern(query),
-            query,
-            self._searched_max,
-            BEFORE,
-            QUOTED,
-            timeout_s=self._search_s_max,
-        )
+        arguments = (limit + 1, pattern(query), query, self._searched_max, BEFORE, QUOTED)
+        try:
+            async with asyncio.timeout(self._search_s_max), self._searching:
+                rows = await self._rows(sql.SEARCH, user_id, *_place(after), *arguments)
+        except TimeoutError:
+            raise away() from None
         return Page(tuple(_found_one(row) for row in rows[:limit]), len(rows) > limit)
 
     async def get(self, user_id: str, conversation_id: str) -> Conversation:
@@ -166,9 +165,9 @@ class Conversations:
         except FAILED:
             raise away() from None
 
-    async def _rows(self, statement: str, *arguments: object, timeout_s: float | None = None) -> "list[asyncpg.Record]":
+    async def _rows(self, statement: str, *arguments: object) -> "list[asyncpg.Record]":
         try:
-            return await self._pool.fetch(statement, *arguments, timeout=timeout_s)
+            return await self._pool.fetch(statement, *arguments)
         except FAILED:
             raise away() from None
 

@@ -2,6 +2,10 @@
 --
 -- Messages are partitioned by user: every statement names one, so it touches one partition, and a name that many
 -- users give their conversations does not gather all of them in one place.
+--
+-- Nobody may write meanwhile: what came after the copy would be dropped with the old tables.
+LOCK TABLE conversations, messages, summaries IN ACCESS EXCLUSIVE MODE;
+
 CREATE TEMPORARY TABLE messages_kept ON COMMIT DROP AS
 SELECT c.user_id, m.* FROM messages m JOIN conversations c ON c.id = m.conversation_id;
 

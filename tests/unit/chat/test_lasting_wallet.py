@@ -13,6 +13,7 @@ from tests.fakes.turn_scene import HELLO
 
 AWAY = UnavailableError("billing does not answer")
 UNKNOWN = RemoteError(Code.NOT_FOUND, "RESERVATION_NOT_FOUND", "no such reservation")
+MODEL = Model("m", 1000, 100, "o200k_base")
 CLOSED = RemoteError(Code.FAILED_PRECONDITION, "RESERVATION_CLOSED", "it was settled")
 
 
@@ -147,5 +148,28 @@ async def test_everything_else_is_the_wallets_own() -> None:
     scene = Scene()
     assert await scene.lasting.settle(Bill("u", "r", Usage(7, 1), Outcome.COMPLETED)) == 7
     with pytest.raises(UnavailableError):
-        await scene.lasting.reserve(HELLO, Model("m", 1000, 100, "o200k_base"), 1, 1)
+        await scene.lasting.reserve(HELLO, MODEL, 1, 1)
     assert scene.lasting.waiting == 0
+
+
+async def test_what_is_reserved_anew_is_not_closed_late_under_a_running_turn() -> None:
+    scene = Scene()
+    scene.wallet.errors[HELLO.ledger_id] = AWAY
+    with pytest.raises(UnavailableError):
+        await scene.lasting.release(HELLO.user_id, HELLO.ledger_id)
+    assert scene.lasting.waiting == 1
+    scene.wallet.errors.clear()
+    with pytest.raises(UnavailableError):
+        await scene.lasting.reserve(HELLO, MODEL, 1, 1)
+    await scene.lasting.try_again()
+    assert scene.wallet.released == []
+
+
+async def test_a_process_that_ends_tries_once_more() -> None:
+    scene = Scene()
+    await scene.fail("r1", AWAY)
+    await scene.fail("r2", AWAY)
+    del scene.wallet.errors["r1"]
+    await scene.lasting.finish()
+    assert scene.wallet.released == ["r1"]
+    assert scene.lasting.waiting == 1
