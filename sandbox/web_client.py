@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -19,6 +20,7 @@ _INPUTS = ("src", "index.html", "package.json", "package-lock.json", "vite.confi
 _STAMP = "built-from"
 _LOCK = _SOURCE.parent / ".cache" / "web_client.lock"
 _LOCK_POLL_S = 0.2
+_NPM_VARIABLE = re.compile(r"npm_config_.*|https?_proxy|no_proxy|node_extra_ca_certs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class WebClientBuild:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 cwd=_SOURCE,
-                env=minimal_env() | {"PATH": path} | login | env,
+                env=minimal_env() | _npm_env() | {"PATH": path} | login | env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
@@ -139,6 +141,11 @@ async def _alone() -> AsyncIterator[None]:
             except OSError:
                 await asyncio.sleep(_LOCK_POLL_S)
         yield
+
+
+def _npm_env() -> dict[str, str]:
+    """What npm must know of this machine's network: its registry, proxies and authorities."""
+    return {name: value for name, value in os.environ.items() if _NPM_VARIABLE.fullmatch(name.lower())}
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
