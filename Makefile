@@ -186,7 +186,8 @@ train-screener: $(VENV)/.installed ## Train the learned layer's weights that shi
 
 clean: ## Remove everything that was installed, generated at run time or stored
 	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi
-	@rm -rf $(VENV) .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .run .cache build miniprogram/node_modules miniprogram/dist
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What `make run` needs; the tools of `make check` stay if they are there.

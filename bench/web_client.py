@@ -13,8 +13,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
+from sandbox.node import find_node
 from sandbox.npm import run as run_npm
-from sandbox.web_client import WebClientBuild, find_node
+from sandbox.web_client import WebClientBuild
 
 _ROOT = Path(__file__).resolve().parent.parent
 _MINI_PROGRAM = _ROOT / "miniprogram" / "dist" / "build" / "mp-weixin"

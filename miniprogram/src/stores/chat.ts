@@ -1,7 +1,7 @@
 /** The conversation on the screen, and others whose answers are still being written. */
 
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef } from 'vue';
+import { ref, shallowRef } from 'vue';
 import { ApiError } from '@/api/errors';
 import type { Message, Rating } from '@/api/shapes';
 import { useServices } from '@/services';
@@ -30,8 +30,6 @@ export const useChat = defineStore('chat', () => {
   const draft = ref<Draft>(NOTHING);
 
   let again: () => Promise<void> = () => Promise.resolve();
-
-  const isEmpty = computed(() => thread.value.path.length === 0);
 
   function begun(id = randomId('c'), isNew = true): Thread {
     const made = new Thread(
@@ -145,7 +143,7 @@ export const useChat = defineStore('chat', () => {
     begin();
   }
 
-  return { thread, title, loading, failure, draft, isEmpty, begin, open, openAgain, ask, act, rate, forget };
+  return { thread, title, loading, failure, draft, begin, open, openAgain, ask, act, rate, forget };
 });
 
 /** 25 characters, of which 24 cannot be guessed. */

@@ -1,8 +1,6 @@
-/** The entrance: one turn, on the platform that runs. */
+/** The entrance: turns, in the environment of a platform. */
 
 import type { Environment } from './environment';
-import { browserEnvironment, wechatEnvironment } from './platforms';
-import type { WechatApi } from './transports/wechatApi';
 import { Turn } from './turn';
 import type { OpenTurn } from './types';
 
@@ -13,13 +11,4 @@ export function createOpenTurn(environment: Environment): OpenTurn {
     turn.begin();
     return turn;
   };
-}
-
-// In a mini-program `wx` is a parameter of the module, not a property of anything.
-declare const wx: WechatApi | undefined;
-
-/** The environment of the platform that runs: a mini-program has `wx.request`, a page has not. */
-export function platformEnvironment(): Environment {
-  if (typeof wx !== 'undefined' && typeof wx.request === 'function') return wechatEnvironment(wx);
-  return browserEnvironment(window);
 }

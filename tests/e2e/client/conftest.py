@@ -15,8 +15,9 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
 from sandbox.mesh import Mesh
+from sandbox.node import find_node
 from sandbox.processes import minimal_env
-from sandbox.web_client import WebClientBuild, find_node
+from sandbox.web_client import WebClientBuild
 from tests.fakes.scripted_provider import ScriptedProvider, scripted_provider
 from tests.server_folder import server_folder
 

@@ -4,8 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from sandbox.mesh import Mesh
+from tests.cut_line import cut_line
 from tests.e2e.client.conftest import DESKTOP, Bring
-from tests.fakes.line import line_to
 from tests.fakes.scripted_provider import Script, ScriptedProvider
 
 pytestmark = pytest.mark.xdist_group("client")
@@ -98,7 +98,7 @@ async def test_an_answer_goes_on_after_the_network_was_lost(
 ) -> None:
     text = "".join(f"第{number}句。" for number in range(1, 121))
     provider.knows("数到一百二十", Script(text, every_s=0.03))
-    async with line_to(int(client_mesh.url.rsplit(":", 1)[1])) as line:
+    async with cut_line(client_mesh.url) as line:
         visitor = await bring(url=line.url)
         await visitor.ask("数到一百二十")
         await visitor.sees("第9句。")
