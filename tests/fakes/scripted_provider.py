@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -29,7 +30,7 @@ class ScriptedProvider:
         """Offer these models."""
         self.url = ""
         self.scripts: dict[str, list[Script]] = {}
-        self.asked = 0
+        self.asked: list[dict[str, Any]] = []
         self._models = models
 
     def knows(self, question: str, *scripts: Script) -> None:
@@ -53,8 +54,8 @@ class ScriptedProvider:
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """A streamed answer."""
-        self.asked += 1
         asked = await request.json()
+        self.asked.append(asked)
         questions = [_text_of(each["content"]) for each in asked["messages"] if each["role"] == "user"]
         # Behind the last question may stand a request to go on with its answer.
         script = self.script_of(next((each for each in reversed(questions) if self._known(each)), questions[-1]))
