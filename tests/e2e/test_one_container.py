@@ -28,10 +28,19 @@ async def container(folder: Path, env: dict[str, str]) -> AsyncIterator[Process]
     argv = [sys.executable, "-m", "services.cli", "serve", "all"]
     process = await Process.start("all", argv, log=folder / "all.log", env=minimal_env() | env)
     try:
-        await process.ready(lambda: http_ok(f"http://127.0.0.1:{env['PORT']}/readyz"), timeout_s=30)
+        await process.ready(lambda: whole(f"http://127.0.0.1:{env['PORT']}/readyz"), timeout_s=30)
         yield process
     finally:
         await process.stop(grace_s=20)
+
+
+async def whole(url: str) -> bool:
+    """Whether everything is there: the gateway is ready, degraded, while moderation still starts."""
+    if not await http_ok(url):
+        return False
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        report: dict[str, object] = await answer.json()
+        return report["status"] == "ok"
 
 
 def told(simulator: SimulatorProcess, database_url: str, redis_url: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A browser, the mesh with the built client, and a provider that answers by script."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -44,6 +45,8 @@ CHROMIUM_MISSING = (
     "Chromium is missing, so nothing of the client was seen in a browser. On Debian and Ubuntu: "
     "apt-get install -y --no-install-recommends chromium fonts-noto-cjk (or `make system-packages` as root)."
 )
+# How long looking through a page may take; Playwright waits for a script without end.
+AXE_S = 30
 # What a trial is worth, in micro-yuan.
 TRIAL = 1_000_000
 
@@ -124,11 +127,14 @@ class Visitor:
 
     async def shown(self, name: str) -> None:
         """Keep a picture of the screen, and demand that everybody can use it."""
-        await self.page.wait_for_timeout(350)  # whatever slides in has arrived
+        # What was said in passing has gone, half faded as it may be, and whatever slides in has arrived.
+        await expect(self.page.locator(".uni-simple-toast__text").last).to_be_hidden()
+        await self.page.wait_for_timeout(350)
         PICTURES.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=PICTURES / f"{name}.png")
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        async with asyncio.timeout(AXE_S):
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+            found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         serious = [
             f"{each['id']}: {each['nodes'][0]['html'][:200]}"
             for each in found["violations"]

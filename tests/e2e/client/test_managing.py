@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from sandbox.mesh import Mesh
 from tests.e2e.client.conftest import DESKTOP, Bring, Visitor
@@ -65,7 +65,7 @@ async def test_conversations_are_found_renamed_pinned_exported_and_deleted(
 
 
 async def test_an_empty_wallet_leads_to_the_wallet_and_back_to_the_same_question(
-    bring: Bring, provider: ScriptedProvider, client_mesh: Mesh
+    bring: Bring, provider: ScriptedProvider, client_mesh: Mesh, chromium: Browser
 ) -> None:
     provider.knows("写一首小诗", Script("月光落在桥上，\n\n风把思念吹长。"))
     key = await client_mesh.queqiao("keys", "issue", "--user", "poor", "--name", "browser", "--secret-only")
@@ -90,10 +90,12 @@ async def test_an_empty_wallet_leads_to_the_wallet_and_back_to_the_same_question
     await visitor.shown("pay")
     number = (await visitor.page.locator(".number").inner_text()).split()[-1]
 
-    cashier = await visitor.context.new_page()
+    # With another device, as a code is scanned: a page behind another one is not drawn.
+    phone = await chromium.new_context()
+    cashier = await phone.new_page()
     await cashier.goto(f"{client_mesh.env['WECHATPAY_BASE_URL']}/pay/{number}")
     await cashier.get_by_role("button", name="支付 Pay").click()
-    await cashier.close()
+    await phone.close()
 
     await visitor.sees("充值成功")
     await visitor.shown("paid")
