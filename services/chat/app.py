@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from services.chat.answers.cache import Answers
 from services.chat.answers.store import TieredAnswerStore
+from services.chat.background import Background
 from services.chat.clients import ModerationClient, WalletClient
 from services.chat.config import ChatSettings
 from services.chat.conversations.asking import CheapModel
@@ -24,13 +25,13 @@ from services.chat.conversations.summaries import NoSummaries, Summaries
 from services.chat.erasure import Erasure
 from services.chat.lasting_wallet import LastingWallet
 from services.chat.metrics import TurnMetrics, WatchedTurns
+from services.chat.pump import Pump
 from services.chat.quarantine import UsageQuarantine
 from services.chat.servicer import ChatServicer
 from services.chat.settlement import Settlement
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.recovery import Recovery
 from services.chat.streams.registry import TurnRegistry
-from services.chat.ticker import Background, Ticker
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.turn import Turns
 from services.chat.upstreams.app import open_upstreams, single_provider, upstream_settings
@@ -106,7 +107,7 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
             upstream=upstream,
             tokenizer=tokenizer,
             settlement=settlement,
-            ticker=Ticker(),
+            pump=Pump(moderation),
             background=outside.background,
             metrics=metrics,
         )

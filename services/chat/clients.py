@@ -1,7 +1,7 @@
 """Moderation and billing, over gRPC, behind the ports of a turn."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from google.rpc import status_pb2
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
@@ -9,8 +9,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat.convert import peers
 from services.chat.domain import InputCheck, Model, Question, Screened, Verdict
-from services.chat.errors import UpstreamError
-from services.chat.ports import Bill
+from services.chat.ports import Bill, Window
 from services.chat.texts import texts_of
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
@@ -35,8 +34,8 @@ _WRITES_MAX = 512
 # What closes a reservation may wait this long to share a message: the text has been shown, only the charge is to come.
 _CLOSING_PATIENCE_S = 0.02
 
-# As moderation.proto says.
-_WINDOW_CHARACTERS_MAX = 65_536
+# Characters of all windows in a message: at four bytes a character that is half of what a peer takes.
+_MESSAGE_CHARACTERS_MAX = 1_000_000
 
 # A settlement is money: it is tried again for as long as the reservation surely holds.
 _SETTLE_ATTEMPTS = 6
@@ -47,12 +46,12 @@ class ModerationClient:
     """The port `Moderation`."""
 
     def __init__(self, peer: Peer) -> None:
-        """Use this peer; windows of all live answers share calls."""
+        """Use this peer."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
         self._screening = Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S)
-        # One exchange at a time: what arrives meanwhile shares the next.
-        self._windows: Batcher[moderation_pb2.OutputWindow, Screened] = Batcher(self._screen_all, in_flight_max=1)
+        # One exchange at a time.
+        self._screens = asyncio.Lock()
 
     async def check_input(self, question: Question) -> InputCheck:
         """Judge everything that the caller wrote, in one call."""
@@ -69,24 +68,15 @@ class ModerationClient:
         response = await self._peer.unary(self._stub.ReviewInput, request, timeout_s=_REVIEW_TIMEOUT_S)
         return peers.verdict(response.verdict)
 
-    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
-        """Judge a window, together with those of other answers.
-
-        Raises:
-            UpstreamError: It is longer than any window may be; the other answers' call must not suffer for it.
-        """
-        if len(window) > _WINDOW_CHARACTERS_MAX:
-            raise UpstreamError("The model wrote too much at once; ask again.")
-        return await self._windows.submit(
-            moderation_pb2.OutputWindow(
-                request_id=question.request_id,
-                user_id=question.user_id,
-                text=window,
-                preceding=preceding,
-                last=last,
-                traceparent=current_traceparent(),
-            )
-        )
+    async def screen(self, windows: Sequence[Window]) -> Sequence[Screened]:
+        """Judge windows of many answers in one message, or as few as may be."""
+        results: list[Screened] = []
+        for part in _parts(windows):
+            request = moderation_pb2.ScreenOutputRequest(windows=map(peers.output_window, part))
+            async with self._screens:
+                response = await self._screening.send(request)
+            results += map(peers.screened, response.results)
+        return results
 
     async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
         """Judge a passage by the remote layers."""
@@ -100,9 +90,17 @@ class ModerationClient:
         response = await self._peer.unary(self._stub.ReviewOutput, request, timeout_s=_REVIEW_TIMEOUT_S)
         return peers.verdict(response.verdict)
 
-    async def _screen_all(self, windows: Sequence[moderation_pb2.OutputWindow]) -> Sequence[Screened]:
-        response = await self._screening.send(moderation_pb2.ScreenOutputRequest(windows=windows))
-        return [peers.screened(result) for result in response.results]
+
+def _parts(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """The windows of each message."""
+    start = characters = 0
+    for index, window in enumerate(windows):
+        length = len(window.text) + len(window.preceding)
+        if characters and characters + length > _MESSAGE_CHARACTERS_MAX:
+            yield windows[start:index]
+            start, characters = index, 0
+        characters += length
+    yield windows[start:]
 
 
 def _written(question: Question) -> str:

@@ -1,13 +1,13 @@
 """What a turn needs from the outside."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.domain import (
     AnswerState,
-    Chunk,
     Event,
     InputCheck,
     Message,
@@ -47,8 +47,25 @@ class Tokenizer(Protocol):
         ...
 
 
-# As moderation.proto has it: what a word, or a combination of words, that ends in a window can have begun in.
+# As moderation.proto has it: what a word, or a combination of words, that ends in a window can have begun in; and the
+# longest window.
 PRECEDING_CHARACTERS = 256
+WINDOW_CHARACTERS_MAX = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of an answer that was produced and not released yet.
+
+    `preceding` is the end of what was released, PRECEDING_CHARACTERS; `last` says that nothing follows. `traceparent`
+    names the trace of its turn.
+    """
+
+    question: Question
+    text: str
+    preceding: str
+    last: bool
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +133,8 @@ class Moderation(Protocol):
         """
         ...
 
-    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
-        """Judge what was produced and not released yet; `preceding` is the end of what was, PRECEDING_CHARACTERS."""
+    async def screen(self, windows: Sequence[Window]) -> Sequence[Screened]:
+        """Judge windows of many answers together, none of them longer than WINDOW_CHARACTERS_MAX."""
         ...
 
     async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
@@ -193,10 +210,8 @@ class Upstream(Protocol):
 
     def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AbstractAsyncContextManager[AsyncGenerator[Chunk]]:
+    ) -> AbstractAsyncContextManager[AnswerStream]:
         """Ask the model; leaving the context cancels what it still generates.
-
-        Each step of the generator gives everything that has arrived since the last one, as one chunk.
 
         Raises:
             UpstreamError, UpstreamBusyError, UpstreamTimeoutError, ModelNotFoundError, InvalidRequestError.

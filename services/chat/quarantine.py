@@ -4,8 +4,8 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from services.chat.background import Background
 from services.chat.domain import Model, Question, Usage
-from services.chat.ticker import Background
 from services.runtime.postgres import FAILED
 
 _PUT = """

@@ -1,9 +1,8 @@
 """The remote layers' part in a turn: their verdicts are waited for beside the model, not before it. Pure."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -15,14 +14,6 @@ from services.chat.ports import Moderation, ReviewMetrics
 
 # Passages of one answer that are judged at once; later ones wait.
 _PASSAGES_AT_ONCE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """Text that the lexicon has let pass; `referred` when remote layers should see it."""
-
-    text: str
-    referred: bool = False
 
 
 def demand_allowed(verdict: Verdict, *, action: str = "block") -> None:
@@ -48,10 +39,10 @@ class Reviewing:
         self._question = question
         self._check = check
         self._tasks: set[asyncio.Task[None]] = set()
-        self._news = asyncio.Event()
-        # The first refusal or failure of a review; and what ended the answer, which is told after what came before it.
+        # The first refusal or failure of a review, and what it ends.
         self._failure: Exception | None = None
-        self._failure_of_answer: Exception | None = None
+        self._interruptible: asyncio.Timeout | None = None
+        self._show_text: Callable[[str], object] = str
         self._is_question_open = False
         self._passages = Passages(check.output)
         self._judging: set[Passage] = set()
@@ -83,53 +74,53 @@ class Reviewing:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def shown(self, released: AsyncGenerator[Released]) -> AsyncGenerator[str]:
-        """What may be shown of an answer, when it may be.
+    def shows(self, show: Callable[[str], object]) -> None:
+        """From now on, show what may be shown here, as soon as it may be."""
+        self._show_text = show
 
-        Nothing is, before the question is allowed. Passages are judged while the answer goes on or, if that is the
-        plan, each before it is shown. It ends when everything has been judged.
+    def hold(self, text: str, *, referred: bool) -> None:
+        """Take in more of the answer, which the lexicon has let pass; `referred` when remote layers should see it.
+
+        Nothing is shown before the question is allowed. Passages are judged while the answer goes on or, if that is
+        the plan, each before it is shown.
+        """
+        self._held += text
+        if self._is_question_open and self._held_since_s is None:
+            self._held_since_s = perf_counter()
+        if self._check.output.review is not Review.NONE:
+            self._ask_about(self._passages.add(text, referred=referred))
+        self._show()
+
+    async def finish(self) -> None:
+        """The answer is at its end: ask about what is left, and wait until everything is judged and shown.
 
         Raises:
             ContentRefusedError: With action `retract` when some of what is refused has been shown.
-            ServiceError: MODERATION_UNAVAILABLE; or what `released` raises, once what came before is judged and shown.
+            ServiceError: MODERATION_UNAVAILABLE.
+        """
+        if self._check.output.review is not Review.NONE:
+            self._ask_about(self._passages.finish())
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+            self._demand_no_failure()
+        self._demand_no_failure()
+
+    @asynccontextmanager
+    async def interrupting(self) -> AsyncIterator[None]:
+        """What is done inside ends at once when something is refused, or cannot be judged.
+
+        Raises:
+            ContentRefusedError, ServiceError: As `finish`.
         """
         self._demand_no_failure()
-        if not self._tasks and self._check.output.review is Review.NONE:
-            # Nobody is asked about anything: no task, no waiting.
-            async with aclosing(released):
-                async for piece in released:
-                    yield piece.text
-            return
-        writing = self._start(self._write(released))
         try:
-            while self._tasks or self._showable():
-                await self._until(lambda: bool(self._showable()) or not self._tasks)
-                if text := self._show():
-                    yield text
+            async with asyncio.timeout(None) as self._interruptible:
+                yield
+        except TimeoutError:
             self._demand_no_failure()
-            if self._failure_of_answer is not None:
-                raise self._failure_of_answer
+            raise
         finally:
-            # The model stops at once, also when it is only the user who left.
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-
-    async def _write(self, released: AsyncGenerator[Released]) -> None:
-        """Take in the answer, and ask about its passages."""
-        judges = self._check.output.review is not Review.NONE
-        try:
-            async with aclosing(released):
-                async for piece in released:
-                    self._held += piece.text
-                    if self._is_question_open and self._held_since_s is None:
-                        self._held_since_s = perf_counter()
-                    if judges:
-                        self._ask_about(self._passages.add(piece.text, referred=piece.referred))
-                    self._news.set()
-        except Exception as error:  # noqa: BLE001  # raised by whoever shows the answer
-            self._failure_of_answer = error
-        if judges:
-            self._ask_about(self._passages.finish())
+            self._interruptible = None
 
     def _showable(self) -> int:
         """How many of the held characters need no verdict any more."""
@@ -141,14 +132,17 @@ class Reviewing:
         decided = min((each.start for each in self._judging), default=written - self._passages.undecided_characters)
         return max(0, decided - self._shown_characters)
 
-    def _show(self) -> str:
-        if self._held_since_s is not None and not self._is_question_open:
+    def _show(self) -> None:
+        """Show what needs no verdict any more; after a failure nothing is shown."""
+        characters = 0 if self._failure is not None else self._showable()
+        if not characters:
+            return
+        if self._held_since_s is not None:
             self._metrics.waited(perf_counter() - self._held_since_s)
             self._held_since_s = None
-        characters = self._showable()
         text, self._held = self._held[:characters], self._held[characters:]
         self._shown_characters += characters
-        return text
+        self._show_text(text)
 
     def _ask_about(self, passages: Iterable[Passage]) -> None:
         for passage in passages:
@@ -165,34 +159,20 @@ class Reviewing:
         demand_allowed(verdict, action="retract" if self._shown_characters > passage.start else "block")
         self._judging.discard(passage)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._hear(work))
         self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        task.add_done_callback(self._tasks.discard)
 
     async def _hear(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception as error:  # noqa: BLE001  # from this moment on nothing more is shown
+        except Exception as error:  # noqa: BLE001  # raised by whoever waits for the verdict
             self._failure = self._failure or error
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._news.set()
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait until it is so.
-
-        Raises:
-            Exception: Something was refused, or could not be judged, before.
-        """
-        while True:
-            self._demand_no_failure()
-            if condition():
-                return
-            self._news.clear()
-            await self._news.wait()
+            if self._interruptible is not None and not self._interruptible.expired():
+                self._interruptible.reschedule(asyncio.get_running_loop().time())
+        else:
+            self._show()
 
     def _demand_no_failure(self) -> None:
         if self._failure is not None:

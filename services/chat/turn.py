@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -12,8 +12,8 @@ import structlog
 from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Call
 from services.chat.attempt import Attempt
+from services.chat.background import Background
 from services.chat.domain import (
-    Delta,
     InputCheck,
     Message,
     Model,
@@ -25,7 +25,8 @@ from services.chat.domain import (
     Where,
 )
 from services.chat.ending import Ending, ended, failed, uncancel, unexpected
-from services.chat.errors import ContentRefusedError, ModelDownError, UpstreamError
+from services.chat.errors import ContentRefusedError, ModelDownError
+from services.chat.live_answer import LiveAnswer
 from services.chat.ports import (
     Memory,
     Models,
@@ -37,9 +38,9 @@ from services.chat.ports import (
     Upstream,
     Wallet,
 )
-from services.chat.review import Released, Reviewing, demand_allowed
+from services.chat.pump import Pump
+from services.chat.review import Reviewing, demand_allowed
 from services.chat.settlement import Settlement
-from services.chat.ticker import Background, Ticker
 from services.chat.upstreams.parameters import accepted
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError, UnavailableError
@@ -64,7 +65,7 @@ class Turns:
         upstream: Upstream,
         tokenizer: Tokenizer,
         settlement: Settlement,
-        ticker: Ticker,
+        pump: Pump,
         background: Background,
         metrics: ReviewMetrics,
         clock: Callable[[], float] = time.time,
@@ -78,7 +79,7 @@ class Turns:
         self._upstream = upstream
         self._tokenizer = tokenizer
         self._settlement = settlement
-        self._ticker = ticker
+        self._pump = pump
         self._background = background
         self._metrics = metrics
         self._clock = clock
@@ -188,10 +189,8 @@ class Turns:
     ) -> tuple[Outcome, ServiceError | None]:
         """Show what comes, and answer how that ended."""
         try:
-            async with aclosing(reviewing.shown(self._released(attempt, call))) as texts:
-                async for text in texts:
-                    for piece, position in attempt.draft.show(text):
-                        show(Delta(piece), position)
+            async with reviewing.interrupting():
+                await self._pumped(attempt, call, reviewing, show)
         except asyncio.CancelledError:
             uncancel()
             return Outcome.CANCELLED, None
@@ -201,6 +200,16 @@ class Turns:
             log.exception("answer failed unexpectedly", error=type(error).__name__)
             return Outcome.FAILED, unexpected()
         return Outcome.COMPLETED, None
+
+    async def _pumped(self, attempt: Attempt, call: Call, reviewing: Reviewing, show: Show) -> None:
+        """Ask, and let the answer through the pump; what ends it early is told once what came before is judged."""
+        try:
+            async with call() as stream:
+                await self._pump.run(LiveAnswer(attempt.question, attempt.draft, stream, reviewing, show))
+        except Exception:
+            await reviewing.finish()
+            raise
+        await reviewing.finish()
 
     def _started(self, attempt: Attempt, source: Source, dropped: tuple[str, ...]) -> Started:
         question = attempt.question
@@ -214,29 +223,6 @@ class Turns:
             int(self._clock()),
             dropped,
         )
-
-    async def _released(self, attempt: Attempt, call: Call) -> AsyncGenerator[Released]:
-        """What the lexicon lets pass of the answer, as it is written."""
-        draft = attempt.draft
-        async with call() as chunks, aclosing(self._ticker.coalesce(chunks)) as paced:
-            async for chunk in paced:
-                draft.add(chunk)
-                async for released in self._screened(attempt, last=False):
-                    yield released
-        if draft.finish_reason is None:
-            raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
-        async for released in self._screened(attempt, last=True):
-            yield released
-
-    async def _screened(self, attempt: Attempt, *, last: bool) -> AsyncIterator[Released]:
-        """What of the held text the lexicon lets pass; a refusal follows what stood before the refused word."""
-        draft = attempt.draft
-        if not draft.held:
-            return
-        screened = await self._moderation.screen(attempt.question, draft.held, preceding=draft.preceding, last=last)
-        if text := draft.release(screened.released_characters):
-            yield Released(text, screened.referred)
-        demand_allowed(screened.verdict)
 
     async def _fallback(self, attempt: Attempt, ending: Ending) -> Model | None:
         """The model that takes over, when the one that was asked is down and has not said a word."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.domain import Chunk, FinishReason, Message, Model, Options, Piece
 from services.chat.upstreams.accounts import Provider
 from services.chat.upstreams.failures import CallFailedError
@@ -13,6 +14,7 @@ from services.chat.upstreams.hedging import Hedging
 from services.chat.upstreams.metrics import UpstreamMetrics
 from services.chat.upstreams.pool import Pool
 from services.chat.upstreams.settings import BreakerSettings, HedgingSettings, ProviderSettings
+from tests.fakes.answer_streams import generated
 
 
 class ScriptedClient:
@@ -42,12 +44,11 @@ class ScriptedClient:
         return [Model(name, 0, 0, "", created_s=7, owned_by="someone") for name in self.models]
 
     @asynccontextmanager
-    async def answer(
-        self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
+    async def answer(self, model: Model, prompt: Sequence[Message], options: Options) -> AsyncIterator[AnswerStream]:
         self.asked += 1
         try:
-            yield self._chunks()
+            async with generated(self._chunks(), one_by_one=True) as stream:
+                yield stream
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

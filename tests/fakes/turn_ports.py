@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.domain import (
     Chunk,
     FinishReason,
@@ -23,8 +24,9 @@ from services.chat.domain import (
     Verdict,
 )
 from services.chat.errors import ModelNotFoundError
-from services.chat.ports import Bill, Recollection, Remembering
+from services.chat.ports import Bill, Recollection, Remembering, Window
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
+from tests.fakes.answer_streams import generated
 
 MODEL = Model(
     id="fake-model", context_tokens=1000, max_output_tokens=100, encoding="characters", message_tokens=3, reply_tokens=3
@@ -138,15 +140,18 @@ class WordModeration:
             raise self.unavailable
         return Verdict(True, "wechat", 20002) if self.remote_word in text else Verdict(False)
 
-    async def screen(self, question: Question, window: str, *, preceding: str, last: bool) -> Screened:
-        self.preceding.append(preceding)
-        referred = self.referred in window
-        if self.word in window:
-            return Screened(window.index(self.word), Verdict(True, "lexicon"), referred)
-        if last:
-            return Screened(len(window), Verdict(False), referred)
-        held = next(n for n in range(len(self.word) - 1, -1, -1) if window.endswith(self.word[:n]))
-        return Screened(len(window) - held, Verdict(False), referred)
+    async def screen(self, windows: Sequence[Window]) -> list[Screened]:
+        return list(map(self._screened, windows))
+
+    def _screened(self, window: Window) -> Screened:
+        self.preceding.append(window.preceding)
+        text, referred = window.text, self.referred in window.text
+        if self.word in text:
+            return Screened(text.index(self.word), Verdict(True, "lexicon"), referred)
+        if window.last:
+            return Screened(len(text), Verdict(False), referred)
+        held = next(n for n in range(len(self.word) - 1, -1, -1) if text.endswith(self.word[:n]))
+        return Screened(len(text) - held, Verdict(False), referred)
 
 
 @dataclass
@@ -203,14 +208,13 @@ class ScriptedUpstream:
     closed: bool = False
 
     @asynccontextmanager
-    async def answer(
-        self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
+    async def answer(self, model: Model, prompt: Sequence[Message], options: Options) -> AsyncIterator[AnswerStream]:
         self.models.append(model.id)
         self.prompts.append(prompt)
         self.options.append(options)
         try:
-            yield self._play()
+            async with generated(self._play()) as stream:
+                yield stream
         finally:
             self.closed = True
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Charge, Found, KeptAnswer
+from services.chat.background import Background
 from services.chat.domain import (
     Channel,
     Chunk,
@@ -21,8 +22,8 @@ from services.chat.domain import (
     Review,
     Role,
 )
+from services.chat.pump import Pump
 from services.chat.settlement import Settlement
-from services.chat.ticker import Background, Ticker
 from services.chat.turn import Turns
 from services.runtime.errors import ServiceError
 from tests.fakes.turn_ports import (
@@ -104,7 +105,7 @@ class Scene:
             upstream=self.upstream,
             tokenizer=tokenizer,
             settlement=self.settlement,
-            ticker=Ticker(),
+            pump=Pump(self.moderation, tick_s=0.002),
             background=self.background,
             metrics=self.waits,
             clock=lambda: NOW_S + 0.5,

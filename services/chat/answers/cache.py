@@ -4,17 +4,15 @@ It stands where the model stands: what it gives is screened, reviewed, charged a
 so nobody is ever shown what moderation has not passed for this very turn.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.answers.domain import Answering, AnswerMetrics, AnswerStore, Call, Found, KeptAnswer, Settled
 from services.chat.answers.flights import Flight
 from services.chat.answers.key import key
-from services.chat.domain import CachePolicy, Chunk, FinishReason, Message, Model, Piece, Question, Source
-
-# A kept answer is replayed in pieces of so many characters.
-_REPLAY_CHARACTERS = 64
+from services.chat.domain import CachePolicy, Chunk, FinishReason, Message, Model, Question, Source
 
 
 class Answers:
@@ -93,12 +91,23 @@ async def _forget(answer: KeptAnswer) -> None:
 
 
 @asynccontextmanager
-async def _replayed(kept: KeptAnswer) -> AsyncIterator[AsyncGenerator[Chunk]]:
-    yield _chunks(kept)
+async def _replayed(kept: KeptAnswer) -> AsyncIterator[AnswerStream]:
+    yield _Replay(kept)
 
 
-async def _chunks(kept: KeptAnswer) -> AsyncGenerator[Chunk]:
-    for piece in kept.pieces:
-        for start in range(0, len(piece.text), _REPLAY_CHARACTERS):
-            yield Chunk((Piece(piece.text[start : start + _REPLAY_CHARACTERS], piece.channel, piece.tool),))
-    yield Chunk(finish_reason=kept.finish_reason, usage=kept.usage)
+class _Replay(AnswerStream):
+    """A kept answer, all of it at once."""
+
+    def __init__(self, kept: KeptAnswer) -> None:
+        self._kept: KeptAnswer | None = kept
+
+    @property
+    def ended(self) -> bool:
+        return self._kept is None
+
+    def take(self) -> Chunk | None:
+        kept, self._kept = self._kept, None
+        return None if kept is None else Chunk(tuple(kept.pieces), kept.finish_reason, kept.usage)
+
+    async def arrived(self) -> None:
+        """It was there all the time."""

@@ -1,6 +1,6 @@
 """What the answer cache is made of. Pure."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,10 +8,11 @@ from typing import Protocol
 
 import msgspec
 
-from services.chat.domain import Chunk, FinishReason, Piece, Source, Usage
+from services.chat.answer_stream import AnswerStream
+from services.chat.domain import FinishReason, Piece, Source, Usage
 
 # Asks for an answer; leaving the context cancels it.
-Call = Callable[[], AbstractAsyncContextManager[AsyncGenerator[Chunk]]]
+Call = Callable[[], AbstractAsyncContextManager[AnswerStream]]
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):

@@ -2,13 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
-from contextlib import aclosing
 from typing import Protocol
 
 from services.chat import ports
 from services.chat.domain import Channel, Message, Model, Options, Question
-from services.chat.errors import ContentRefusedError
-from services.chat.ports import Moderation, Upstream
+from services.chat.errors import ContentRefusedError, UpstreamError
+from services.chat.ports import WINDOW_CHARACTERS_MAX, Moderation, Upstream, Window
 
 # The longest text that is asked for, in tokens.
 _TOKENS_MAX = 600
@@ -41,12 +40,14 @@ class CheapModel:
         model = self._models.cheap() or await self._models.find("")
         options = Options(max_output_tokens=min(_TOKENS_MAX, model.max_output_tokens))
         texts: list[str] = []
-        async with self._upstream.answer(model, messages, options) as chunks, aclosing(chunks):
-            async for chunk in chunks:
+        async with self._upstream.answer(model, messages, options) as stream:
+            async for chunk in stream:
                 texts += [piece.text for piece in chunk.pieces if piece.channel is Channel.TEXT]
         text = "".join(texts)
         question = Question(f"summary-{secrets.token_hex(8)}", user_id, "", model.id, (), options)
-        screened = await self._moderation.screen(question, text, preceding="", last=True)
+        if len(text) > WINDOW_CHARACTERS_MAX:
+            raise UpstreamError("The model wrote too much.")
+        (screened,) = await self._moderation.screen([Window(question, text, preceding="", last=True)])
         if screened.verdict.refused:
             raise ContentRefusedError("The summary is not allowed.", metadata={"layer": screened.verdict.layer})
         return text

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import structlog
 
+from services.chat.background import Background
 from services.chat.conversations import sql
 from services.chat.conversations.hot import HotWindows
 from services.chat.domain import Message, Role
-from services.chat.ticker import Background
 from services.runtime.errors import ServiceError
 from services.runtime.postgres import FAILED
 

@@ -4,7 +4,7 @@ from queqiao.billing.v1 import billing_pb2
 from queqiao.moderation.v1 import moderation_pb2
 
 from services.chat.domain import InputCheck, Outcome, OutputPlan, Review, Screened, Source, Usage, Verdict
-from services.chat.ports import Bill
+from services.chat.ports import Bill, Window
 
 _LAYERS = {
     moderation_pb2.LAYER_LEXICON: "lexicon",
@@ -48,6 +48,18 @@ def input_check(response: moderation_pb2.CheckInputResponse) -> InputCheck:
     )
     review = _REVIEWS.get(response.review, Review.BEFORE)
     return InputCheck(verdict(response.verdict), review, plan, response.version)
+
+
+def output_window(window: Window) -> moderation_pb2.OutputWindow:
+    """What is to be screened."""
+    return moderation_pb2.OutputWindow(
+        request_id=window.question.request_id,
+        user_id=window.question.user_id,
+        text=window.text,
+        preceding=window.preceding,
+        last=window.last,
+        traceparent=window.traceparent,
+    )
 
 
 def screened(result: moderation_pb2.WindowResult) -> Screened:

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
 
-from services.chat.domain import Chunk, Message, Model, Options
+from services.chat.answer_stream import AnswerStream
+from services.chat.domain import Message, Model, Options
 from services.chat.upstreams.failures import CallFailedError, Kind, broken_off
 from services.chat.upstreams.known import Listing
 from services.chat.upstreams.metrics import UpstreamMetrics
@@ -37,7 +38,7 @@ class Client(Protocol):
 
     def answer(
         self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AbstractAsyncContextManager[AsyncGenerator[Chunk]]:
+    ) -> AbstractAsyncContextManager[AnswerStream]:
         """Ask a model; leaving the context cancels what it still generates.
 
         Raises:

@@ -1,11 +1,12 @@
 """An answer that has begun."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.domain import Chunk, Message, Model, Options
 from services.chat.upstreams.accounts import Permit
 from services.chat.upstreams.failures import CallFailedError, Kind, broken_off
@@ -21,27 +22,26 @@ async def open_answer(permit: Permit, model: Model, prompt: Sequence[Message], o
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(key.provider.settings.first_token_timeout_s):
-                chunks = await stack.enter_async_context(key.client.answer(model, prompt, options))
-                first = await anext(chunks)
+                stream = await stack.enter_async_context(key.client.answer(model, prompt, options))
+                await stream.arrived()
         except TimeoutError:
             raise broken_off(Kind.TIMEOUT) from None
-        except StopAsyncIteration:
-            raise broken_off(Kind.BROKEN) from None
+        if stream.ended:
+            raise broken_off(Kind.BROKEN)
         permit.answered()
-        return Opened(permit, first, chunks, stack.pop_all())
+        return Opened(permit, stream, stack.pop_all())
 
 
-class Opened:
+class Opened(AnswerStream):
     """An answer of which the first piece is there; its context must be left."""
 
-    def __init__(self, permit: Permit, first: Chunk, rest: AsyncGenerator[Chunk], stack: AsyncExitStack) -> None:
-        """Go on with `rest`; `stack` closes the call."""
+    def __init__(self, permit: Permit, stream: AnswerStream, stack: AsyncExitStack) -> None:
+        """Go on with `stream`; `stack` closes the call."""
         self._permit = permit
-        self._first = first
-        self._rest = rest
+        self._stream = stream
         self._stack = stack
-        self._finished = first.finish_reason is not None
-        # Other calls for the same answer that were given up.
+        self._finished = False
+        # Other calls for the same answer that were given up; told with the first chunk.
         self.lost_calls = 0
 
     async def __aenter__(self) -> "Opened":
@@ -62,18 +62,39 @@ class Opened:
         self._permit.abandoned("outrun")
         await self._stack.aclose()
 
-    async def chunks(self) -> AsyncGenerator[Chunk]:
-        """The whole answer.
+    @property
+    def ended(self) -> bool:
+        """Whether everything was taken, and nothing will follow."""
+        return self._stream.ended
+
+    def take(self) -> Chunk | None:
+        """Everything that has arrived.
 
         Raises:
             ServiceError: It broke off.
         """
-        yield replace(self._first, lost_calls=self.lost_calls) if self.lost_calls else self._first
         try:
-            async for chunk in self._rest:
-                self._finished = self._finished or chunk.finish_reason is not None
-                yield chunk
+            chunk = self._stream.take()
         except CallFailedError as failure:
             self._permit.failed(failure)
             raise failure.error from None
-        self._permit.succeeded()
+        if self._stream.ended:
+            self._permit.succeeded()
+        if chunk is None:
+            return None
+        self._finished = self._finished or chunk.finish_reason is not None
+        if self.lost_calls:
+            chunk, self.lost_calls = replace(chunk, lost_calls=self.lost_calls), 0
+        return chunk
+
+    async def arrived(self) -> None:
+        """Wait for more.
+
+        Raises:
+            ServiceError: It broke off before.
+        """
+        try:
+            await self._stream.arrived()
+        except CallFailedError as failure:
+            self._permit.failed(failure)
+            raise failure.error from None

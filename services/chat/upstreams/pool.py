@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from services.chat.domain import Chunk, Message, Model, Options
+from services.chat.answer_stream import AnswerStream
+from services.chat.domain import Message, Model, Options
 from services.chat.errors import ModelNotFoundError
 from services.chat.upstreams.accounts import Key, Permit, Provider
 from services.chat.upstreams.failures import CallFailedError
@@ -74,9 +75,7 @@ class Pool:
         return told
 
     @asynccontextmanager
-    async def answer(
-        self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
+    async def answer(self, model: Model, prompt: Sequence[Message], options: Options) -> AsyncIterator[AnswerStream]:
         """Ask the model; leaving the context cancels what it still generates.
 
         Raises:
@@ -84,7 +83,7 @@ class Pool:
             ServiceError: What the last one said who was asked.
         """
         async with await self._open(Search(model, prompt, options, self._keys(model.id))) as opened:
-            yield opened.chunks()
+            yield opened
 
     def _keys(self, model_id: str) -> tuple[Key, ...]:
         """Of every provider that serves a model.

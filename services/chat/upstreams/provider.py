@@ -6,7 +6,7 @@ types; but importing it builds every type of OpenAI's API, which cost as much as
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -17,11 +17,12 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import SecretStr
 
-from services.chat.domain import Chunk, Message, Model, Options
+from services.chat.answer_stream import AnswerStream
+from services.chat.domain import Message, Model, Options
 from services.chat.upstreams.body import body
 from services.chat.upstreams.failures import CallFailedError, Kind, broken_off, refused
+from services.chat.upstreams.provider_stream import ProviderStream, translated
 from services.chat.upstreams.settings import ProviderSettings
-from services.chat.upstreams.sse import StreamError, StreamReader
 from services.runtime.trace import outgoing_headers
 
 # How long the end of a finished answer is waited for before its connection is given up.
@@ -71,7 +72,7 @@ class ProviderClient:
             CallFailedError: It does not say.
         """
         try:
-            with _translated():
+            with translated():
                 async with self._session.get(f"{self._url}/models", headers=self._authorization) as response:
                     await _demand_ok(response)
                     listed = msgspec.json.decode(await response.read(), type=_List).data
@@ -84,9 +85,7 @@ class ProviderClient:
         ]
 
     @asynccontextmanager
-    async def answer(
-        self, model: Model, prompt: Sequence[Message], options: Options
-    ) -> AsyncIterator[AsyncGenerator[Chunk]]:
+    async def answer(self, model: Model, prompt: Sequence[Message], options: Options) -> AsyncIterator[AnswerStream]:
         """Ask the model; leaving the context closes the connection, which cancels the generation.
 
         The span follows the OpenTelemetry semantic conventions for generative AI; it carries no content.
@@ -107,7 +106,7 @@ class ProviderClient:
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
-                with _translated():
+                with translated():
                     asking = self._session.post(
                         f"{self._url}/chat/completions",
                         data=self._body(model, prompt, options),
@@ -115,7 +114,10 @@ class ProviderClient:
                     )
                     response = await stack.enter_async_context(asking)
                     await _demand_ok(response, model.id)
-                yield _chunks(response.content.iter_any(), span)
+                stream = ProviderStream(response.content, span)
+                yield stream
+                if stream.ended:
+                    await _read_to_end(response.content)
         except BaseException as error:
             span.set_status(StatusCode.ERROR)
             span.set_attribute("error.type", type(error).__name__)
@@ -147,35 +149,12 @@ async def _demand_ok(response: aiohttp.ClientResponse, model_id: str = "") -> No
     raise refused(response.status, code if isinstance(code, str) else None, retry_after, model_id)
 
 
-async def _chunks(data: AsyncIterator[bytes], span: trace.Span) -> AsyncGenerator[Chunk]:
-    # The transport hands over all bytes that have arrived, so one step reads many chunks of the provider.
-    reader = StreamReader()
-    finished = False
-    with _translated():
-        async for piece in data:
-            chunk = reader.feed(piece)
-            if chunk is not None:
-                finished = finished or chunk.finish_reason is not None
-                _describe(span, chunk)
-                yield chunk
-            reader.demand_sound()
-            if reader.done:
-                break
-    if not reader.done and not finished:
-        raise broken_off(Kind.BROKEN)
-    # A connection can be used again only when its answer was read to the very end, which follows [DONE] at once.
+async def _read_to_end(content: aiohttp.StreamReader) -> None:
+    """A connection can be used again only when its answer was read to the very end, which follows [DONE] at once."""
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_END_S):
-            async for _ in data:
-                pass
-
-
-def _describe(span: trace.Span, chunk: Chunk) -> None:
-    if chunk.finish_reason:
-        span.set_attribute("gen_ai.response.finish_reasons", [chunk.finish_reason.value])
-    if chunk.usage:
-        span.set_attribute("gen_ai.usage.input_tokens", chunk.usage.input)
-        span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
+            while not content.at_eof():
+                await content.readany()
 
 
 def _headers(span: trace.Span) -> dict[str, str]:
@@ -185,16 +164,3 @@ def _headers(span: trace.Span) -> dict[str, str]:
     headers: dict[str, str] = {}
     propagate.inject(headers, context=trace.set_span_in_context(span))
     return headers
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """What fails below HTTP, or cannot be read, as ours."""
-    try:
-        yield
-    except aiohttp.SocketTimeoutError:
-        raise broken_off(Kind.TIMEOUT) from None
-    except aiohttp.ClientError:
-        raise broken_off(Kind.CONNECTION) from None
-    except (StreamError, msgspec.MsgspecError, UnicodeDecodeError):
-        raise broken_off(Kind.BROKEN) from None

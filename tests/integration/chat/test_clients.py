@@ -13,8 +13,7 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from sandbox.ports import free_ports
 from services.chat.clients import ModerationClient, WalletClient
 from services.chat.domain import Message, Model, Options, Outcome, Question, Role, Usage
-from services.chat.errors import UpstreamError
-from services.chat.ports import Bill
+from services.chat.ports import Bill, Window
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 from services.runtime.status import to_status
@@ -256,12 +255,5 @@ async def test_without_moderation_nothing_is_let_through() -> None:
     with pytest.raises(UnavailableError):
         await client.check_input(QUESTION)
     with pytest.raises(UnavailableError):
-        await client.screen(QUESTION, "text", preceding="", last=True)
-    await peer.close()
-
-
-async def test_a_window_that_no_peer_would_take_fails_its_own_answer_alone() -> None:
-    peer = Peer("moderation", "127.0.0.1:1", Telemetry(None))
-    with pytest.raises(UpstreamError):
-        await ModerationClient(peer).screen(QUESTION, "x" * 65_537, preceding="", last=False)
+        await client.screen([Window(QUESTION, "text", "", last=True)])
     await peer.close()

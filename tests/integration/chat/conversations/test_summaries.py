@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 
+from services.chat.background import Background
 from services.chat.conversations.hot import HotWindows
 from services.chat.conversations.memory import StoredMemory
 from services.chat.conversations.summaries import Summaries
 from services.chat.domain import AnswerState, Message, Place, Role, Where
 from services.chat.errors import UpstreamError
 from services.chat.ports import Remembering
-from services.chat.ticker import Background
 
 
 class Model:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from services.chat.answer_stream import AnswerStream
 from services.chat.answers.domain import Charge, Found
 from services.chat.answers.flights import Flight
 from services.chat.domain import (
@@ -25,6 +26,7 @@ from services.chat.domain import (
 )
 from services.chat.errors import UpstreamError
 from services.chat.ports import Bill
+from tests.fakes.answer_streams import generated
 from tests.fakes.turn_ports import chunk
 from tests.fakes.turn_scene import HELLO, Scene, completed, failed, said
 
@@ -201,9 +203,10 @@ async def test_a_call_that_is_being_given_up_is_not_joined() -> None:
         await asyncio.sleep(30)
 
     @asynccontextmanager
-    async def call() -> AsyncIterator[AsyncGenerator[Chunk]]:
+    async def call() -> AsyncIterator[AnswerStream]:
         try:
-            yield endless()
+            async with generated(endless()) as stream:
+                yield stream
         finally:
             closing.set()
             await asyncio.sleep(0.05)
@@ -211,8 +214,8 @@ async def test_a_call_that_is_being_given_up_is_not_joined() -> None:
     flight = Flight(call)
 
     async def listen_once() -> None:
-        async with flight.board(), flight.listen(pays_losses=True) as chunks:
-            assert await anext(chunks) == chunk("good ")
+        async with flight.board(), flight.listen(pays_losses=True) as stream:
+            assert await anext(stream) == chunk("good ")
             assert not flight.failed
 
     leaving = asyncio.create_task(listen_once())

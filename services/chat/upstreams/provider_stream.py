@@ -1,0 +1,105 @@
+"""A provider's answer, read from its connection when somebody looks."""
+
+import contextlib
+from collections.abc import Iterator
+
+import aiohttp
+import msgspec
+from opentelemetry import trace
+
+from services.chat.answer_stream import AnswerStream
+from services.chat.domain import Chunk
+from services.chat.upstreams.failures import Kind, broken_off
+from services.chat.upstreams.sse import StreamError, StreamReader
+
+
+class ProviderStream(AnswerStream):
+    """The transport gathers bytes; they are parsed when they are taken, all that have come at once.
+
+    So an event of the provider costs no wake-up, no task and no parser of its own.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader, span: trace.Span) -> None:
+        """Read this body; the span is told how the answer ends."""
+        self._content = content
+        self._span = span
+        self._reader = StreamReader()
+        # Parsed by `arrived`, and not taken yet.
+        self._next: Chunk | None = None
+        self._finished = self._over = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything was taken, and nothing will follow."""
+        return self._over and self._next is None
+
+    def take(self) -> Chunk | None:
+        """Everything that has arrived.
+
+        Raises:
+            CallFailedError: It broke off.
+        """
+        if self._next is None and not self._over:
+            with translated():
+                self._parse(self._received())
+        chunk, self._next = self._next, None
+        return chunk
+
+    async def arrived(self) -> None:
+        """Wait until there is something to take, or the end.
+
+        Raises:
+            CallFailedError: It broke off before.
+        """
+        with translated():
+            while self._next is None and not self._over:
+                self._parse(await self._content.readany())
+
+    def _received(self) -> bytes:
+        """What the transport has gathered; when the connection has failed, what came before that is given first."""
+        # `read_nowait` would drop it.
+        data = self._content._read_nowait(-1)  # noqa: SLF001  # aiohttp has no other way to what came before an error
+        failure = self._content.exception()
+        if failure is not None and not data:
+            raise failure
+        return data
+
+    def _parse(self, data: bytes) -> None:
+        reader = self._reader
+        if data:
+            self._next = reader.feed(data)
+            if self._next is not None:
+                self._describe(self._next)
+        else:
+            reader.demand_sound()
+        if reader.done:
+            self._over = True
+        elif self._next is None and self._content.at_eof():
+            if not self._finished:
+                raise broken_off(Kind.BROKEN)
+            self._over = True
+
+    def _describe(self, chunk: Chunk) -> None:
+        if chunk.finish_reason:
+            self._finished = True
+            self._span.set_attribute("gen_ai.response.finish_reasons", [chunk.finish_reason.value])
+        if chunk.usage:
+            self._span.set_attribute("gen_ai.usage.input_tokens", chunk.usage.input)
+            self._span.set_attribute("gen_ai.usage.output_tokens", chunk.usage.output)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """What fails below HTTP, or cannot be read, as ours.
+
+    Raises:
+        CallFailedError: Instead of it.
+    """
+    try:
+        yield
+    except aiohttp.SocketTimeoutError:
+        raise broken_off(Kind.TIMEOUT) from None
+    except aiohttp.ClientError:
+        raise broken_off(Kind.CONNECTION) from None
+    except (StreamError, msgspec.MsgspecError, UnicodeDecodeError):
+        raise broken_off(Kind.BROKEN) from None
