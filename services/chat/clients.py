@@ -37,6 +37,9 @@ _CLOSING_PATIENCE_S = 0.02
 # Characters of all windows in a message: at four bytes a character that is half of what a peer takes.
 _MESSAGE_CHARACTERS_MAX = 1_000_000
 
+# As moderation.proto says.
+_WINDOWS_MAX = 1024
+
 # A settlement is money: it is tried again for as long as the reservation surely holds.
 _SETTLE_ATTEMPTS = 6
 _SETTLE_BACKOFF_S = 0.5
@@ -75,7 +78,7 @@ class ModerationClient:
             request = moderation_pb2.ScreenOutputRequest(windows=map(peers.output_window, part))
             async with self._screens:
                 response = await self._screening.send(request)
-            results += map(peers.screened, response.results)
+            results += [peers.screened(result, response.version) for result in response.results]
         return results
 
     async def review_output(self, question: Question, passage: str, *, referred: bool) -> Verdict:
@@ -92,11 +95,11 @@ class ModerationClient:
 
 
 def _parts(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
-    """The windows of each message."""
+    """The windows of each message; no window alone is too long for one."""
     start = characters = 0
     for index, window in enumerate(windows):
         length = len(window.text) + len(window.preceding)
-        if characters and characters + length > _MESSAGE_CHARACTERS_MAX:
+        if characters + length > _MESSAGE_CHARACTERS_MAX or index - start == _WINDOWS_MAX:
             yield windows[start:index]
             start, characters = index, 0
         characters += length

@@ -183,6 +183,14 @@ class Piece(msgspec.Struct, frozen=True):
     channel: Channel = Channel.TEXT
     tool: ToolCall | None = None
 
+    def continues(self, before: "Piece") -> bool:
+        """Whether it goes on with what the piece before it began."""
+        if self.channel is not before.channel:
+            return False
+        if self.tool is None or before.tool is None:
+            return True
+        return self.tool.index == before.tool.index and not (self.tool.id or self.tool.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -245,11 +253,15 @@ class InputCheck:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """How many characters of a window may be released now, the judgement, and whether remote layers should see them."""
+    """How many characters of a window may be released now, the judgement, and whether remote layers should see them.
+
+    `version` names the word lists and the policy by which was judged.
+    """
 
     released_characters: int
     verdict: Verdict
     referred: bool = False
+    version: str = ""
 
 
 class Source(StrEnum):

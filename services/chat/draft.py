@@ -6,7 +6,7 @@ up to some place, the *position*, names every place in an answer.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -76,7 +76,10 @@ class Outline:
 
 @dataclass(slots=True)
 class Draft:
-    """What the model has produced so far, what may not be released yet, and what was shown."""
+    """What the model has produced so far, what may not be released yet, and what was shown.
+
+    `screened_by` are the versions of moderation that have judged parts of it.
+    """
 
     outline: Outline = field(default_factory=Outline)
     produced: list[str] = field(default_factory=list)
@@ -88,6 +91,7 @@ class Draft:
     lost_calls: int = 0
     logprobs: list[bytes] = field(default_factory=list)
     logprobs_bytes: int = 0
+    screened_by: set[str] = field(default_factory=set)
 
     def add(self, chunk: Chunk) -> None:
         """Take in what the model sent."""
@@ -158,6 +162,18 @@ class Draft:
         if self.reported is not None and self.is_believable(prompt, model):
             return self.reported, False
         return Usage(prompt.input_tokens, min(output_tokens, prompt.max_output_tokens)), self.reported is not None
+
+
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """The same pieces, as few as may be."""
+    runs: list[tuple[Piece, list[str]]] = []
+    last: Piece | None = None
+    for piece in pieces:
+        if last is None or not piece.continues(last):
+            runs.append((piece, []))
+        runs[-1][1].append(piece.text)
+        last = piece
+    return [Piece("".join(texts), first.channel, first.tool) for first, texts in runs]
 
 
 def tool_calls(pieces: Sequence[Piece]) -> list[dict[str, object]]:

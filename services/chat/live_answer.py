@@ -25,15 +25,26 @@ class LiveAnswer:
     """One answer; made inside its turn, whose trace it keeps."""
 
     def __init__(
-        self, question: Question, draft: Draft, stream: AnswerStream, reviewing: Reviewing, show: Show
+        self,
+        question: Question,
+        draft: Draft,
+        stream: AnswerStream,
+        reviewing: Reviewing,
+        show: Show,
+        *,
+        is_screened: bool = False,
     ) -> None:
-        """Draft what the stream brings, and show what lexicon and review let pass."""
+        """Draft what the stream brings, and show what lexicon and review let pass.
+
+        `is_screened` when the lexicon has let all of it pass before.
+        """
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._question = question
         self._draft = draft
         self._stream = stream
         self._reviewing = reviewing
         self._show = show
+        self._is_screened = is_screened
         self._traceparent = current_traceparent()
         reviewing.shows(self._show_text)
 
@@ -69,6 +80,8 @@ class LiveAnswer:
             draft.add(chunk)
         elif self._stream.ended and draft.finish_reason is None:
             raise UpstreamError("The model's answer broke off; ask again.", retry_after_s=1)
+        if self._is_screened and draft.held:
+            self._reviewing.hold(draft.release(len(draft.held)), referred=False)
         last = self._stream.ended and draft.finish_reason is not None
         if last and not draft.held:
             self.end()
@@ -79,6 +92,7 @@ class LiveAnswer:
         return Window(self._question, draft.held, draft.preceding, last, self._traceparent)
 
     def _release(self, window: Window, result: Screened) -> None:
+        self._draft.screened_by.add(result.version)
         if text := self._draft.release(result.released_characters):
             self._reviewing.hold(text, referred=result.referred)
         demand_allowed(result.verdict)

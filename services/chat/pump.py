@@ -2,7 +2,7 @@
 
 Cost is per message and per wake-up, not per byte. So there is one clock: at each tick one pass takes what every answer
 has received, has all of it screened in one call, and shows what was let pass. Between two ticks nothing wakes up. Only
-the first words of an answer do not wait for the clock. Nobody sees 40 ms between words.
+the first words of an answer do not wait for the clock. Nobody sees 50 ms between words.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from services.chat.live_answer import LiveAnswer
 from services.chat.ports import Moderation, Window
 from services.runtime.errors import ServiceError
 
-_TICK_S = 0.040
+_TICK_S = 0.050
 
 log = structlog.get_logger()
 

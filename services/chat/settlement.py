@@ -9,6 +9,7 @@ import structlog
 from services.chat.answers.domain import Answering, Charge, KeptAnswer
 from services.chat.attempt import Attempt
 from services.chat.domain import AnswerState, FinishReason, Outcome, Role, Source, Started, Usage
+from services.chat.draft import joined
 from services.chat.ports import Bill, Memory, Models, Quarantine, Remembering, Summaries, Tokenizer, Wallet
 from services.chat.window import weigh
 
@@ -85,9 +86,11 @@ class Settlement:
             log.error("turn not remembered", request_id=attempt.question.request_id, exc_info=remembering)
             remembering = (0, 0)
         question_number, answer_number = remembering
-        if outcome is Outcome.COMPLETED:
-            reason = attempt.draft.finish_reason or FinishReason.STOP
-            await answering.settled(KeptAnswer(list(attempt.draft.shown), usage, charging, reason))
+        draft = attempt.draft
+        # Lists that were changed while it was written have not seen all of it.
+        if outcome is Outcome.COMPLETED and draft.screened_by <= {attempt.check.version}:
+            reason = draft.finish_reason or FinishReason.STOP
+            await answering.settled(KeptAnswer(joined(draft.shown), usage, charging, reason))
         answered = usage if answering.source is Source.MODEL else self._answered(attempt)
         return Closed(answered, charging, question_number, answer_number)
 

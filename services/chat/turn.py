@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from services.chat.answers.cache import Answers
-from services.chat.answers.domain import Call
+from services.chat.answers.domain import Answering
 from services.chat.attempt import Attempt
 from services.chat.background import Background
 from services.chat.domain import (
@@ -19,6 +19,7 @@ from services.chat.domain import (
     Model,
     Outcome,
     Question,
+    Review,
     Role,
     Source,
     Started,
@@ -173,7 +174,7 @@ class Turns:
             ):
                 await self._reserve(attempt, answering.source)
                 show(self._started(attempt, answering.source, dropped), 0)
-                outcome, error = await self._shown(attempt, answering.call, reviewing, show)
+                outcome, error = await self._shown(attempt, answering, reviewing, show)
                 # Whatever happened, and even if nobody waits any more, the reservation is closed.
                 closing = self._background.start(self._settlement.close(attempt, answering, outcome))
                 ending = await ended(closing, outcome, error)
@@ -185,12 +186,12 @@ class Turns:
         return ending
 
     async def _shown(
-        self, attempt: Attempt, call: Call, reviewing: Reviewing, show: Show
+        self, attempt: Attempt, answering: Answering, reviewing: Reviewing, show: Show
     ) -> tuple[Outcome, ServiceError | None]:
         """Show what comes, and answer how that ended."""
         try:
             async with reviewing.interrupting():
-                await self._pumped(attempt, call, reviewing, show)
+                await self._pumped(attempt, answering, reviewing, show)
         except asyncio.CancelledError:
             uncancel()
             return Outcome.CANCELLED, None
@@ -201,11 +202,15 @@ class Turns:
             return Outcome.FAILED, unexpected()
         return Outcome.COMPLETED, None
 
-    async def _pumped(self, attempt: Attempt, call: Call, reviewing: Reviewing, show: Show) -> None:
+    async def _pumped(self, attempt: Attempt, answering: Answering, reviewing: Reviewing, show: Show) -> None:
         """Ask, and let the answer through the pump; what ends it early is told once what came before is judged."""
+        # Which parts of an answer the lexicon refers is not kept with it.
+        is_screened = answering.is_screened and attempt.check.output.review is Review.NONE
         try:
-            async with call() as stream:
-                await self._pump.run(LiveAnswer(attempt.question, attempt.draft, stream, reviewing, show))
+            async with answering.call() as stream:
+                await self._pump.run(
+                    LiveAnswer(attempt.question, attempt.draft, stream, reviewing, show, is_screened=is_screened)
+                )
         except Exception:
             await reviewing.finish()
             raise

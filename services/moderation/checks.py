@@ -74,10 +74,14 @@ class Checks:
         self._audit = audit
         self._metrics = metrics
 
+    @property
+    def version(self) -> str:
+        """Names the lists, weights and policy that are in force."""
+        return f"{self._lexicons.current.version}.{self._learned.version}.{self._panel.version}"
+
     async def check_input(self, subject: Subject) -> InputCheck:
         """Judge a question by the local layers, and decide what is to be asked of the remote ones."""
-        lexicon = self._lexicons.current
-        version = f"{lexicon.version}.{self._learned.version}.{self._panel.version}"
+        lexicon, version = self._lexicons.current, self.version
         with self._metrics.timed(Direction.INPUT, texts=1):
             judged, suspicion = await self._judged(lexicon, subject)
         self._note_matches(lexicon, subject, judged.refused, judged.referred, judged.logged)

@@ -37,8 +37,9 @@ class ModerationServicer(moderation_pb2_grpc.ModerationServiceServicer):
     ) -> AsyncIterator[moderation_pb2.ScreenOutputResponse]:
         """Judge windows of answers, request by request."""
         async for request in self._calls.requests(request_iterator):
-            checks = self._checks.screen(convert.windows(request))
-            yield moderation_pb2.ScreenOutputResponse(results=map(convert.window_check, checks))
+            # Nothing is reloaded between the two: neither waits.
+            version, checks = self._checks.version, self._checks.screen(convert.windows(request))
+            yield moderation_pb2.ScreenOutputResponse(results=map(convert.window_check, checks), version=version)
 
     async def ReviewOutput(  # noqa: N802  # gRPC's spelling
         self, request: moderation_pb2.ReviewOutputRequest, context: Any

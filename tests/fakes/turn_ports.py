@@ -147,11 +147,11 @@ class WordModeration:
         self.preceding.append(window.preceding)
         text, referred = window.text, self.referred in window.text
         if self.word in text:
-            return Screened(text.index(self.word), Verdict(True, "lexicon"), referred)
+            return Screened(text.index(self.word), Verdict(True, "lexicon"), referred, self.version)
         if window.last:
-            return Screened(len(text), Verdict(False), referred)
+            return Screened(len(text), Verdict(False), referred, self.version)
         held = next(n for n in range(len(self.word) - 1, -1, -1) if text.endswith(self.word[:n]))
-        return Screened(len(text) - held, Verdict(False), referred)
+        return Screened(len(text) - held, Verdict(False), referred, self.version)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The answer cache: who asks what was just answered, or is just being answered, costs no call of the model. Pure.
 
-It stands where the model stands: what it gives is screened, reviewed, charged and remembered like what a model writes,
-so nobody is ever shown what moderation has not passed for this very turn.
+It stands where the model stands: what it gives is reviewed, charged and remembered like what a model writes. It is not
+screened again by the very lists, weights and policy that have let all of it pass: under others it is not found.
 """
 
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ class Answers:
             yield Answering(Source.MODEL, call, _forget)
             return
         if question.cache is CachePolicy.USE and (kept := await self._kept(name)) is not None:
-            yield Answering(Source.CACHE, partial(_replayed, kept), partial(self._count, kept))
+            yield Answering(Source.CACHE, partial(_replayed, kept), partial(self._count, kept), is_screened=True)
             return
         flight = self._joinable(name) if question.cache is CachePolicy.USE else None
         source = Source.MODEL if flight is None else Source.CACHE

@@ -51,11 +51,15 @@ Settled = Callable[[KeptAnswer], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """How one turn is answered: by whom, the call that does it, and whom to tell when the answer is whole and paid."""
+    """How one turn is answered: by whom, the call that does it, and whom to tell when the answer is whole and paid.
+
+    `is_screened` when all of it has been let pass by the very lists, weights and policy that judged the question.
+    """
 
     source: Source
     call: Call
     settled: Settled
+    is_screened: bool = False
 
 
 class AnswerStore(Protocol):

@@ -62,9 +62,9 @@ def output_window(window: Window) -> moderation_pb2.OutputWindow:
     )
 
 
-def screened(result: moderation_pb2.WindowResult) -> Screened:
+def screened(result: moderation_pb2.WindowResult, version: str) -> Screened:
     """What may be released."""
-    return Screened(result.released_characters, verdict(result.verdict), result.referred)
+    return Screened(result.released_characters, verdict(result.verdict), result.referred, version)
 
 
 def settle_request(bill: Bill) -> billing_pb2.SettleRequest:

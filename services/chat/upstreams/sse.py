@@ -181,18 +181,10 @@ class _Gathered:
     def _add_piece(self, piece: Piece) -> None:
         """Take in a piece, as one with that before it where they belong together."""
         last = self._pieces[-1] if self._pieces else None
-        if last is not None and _continues(last, piece):
+        if last is not None and piece.continues(last):
             self._pieces[-1] = Piece(last.text + piece.text, last.channel, last.tool)
         else:
             self._pieces.append(piece)
-
-
-def _continues(last: Piece, piece: Piece) -> bool:
-    if piece.channel is not last.channel:
-        return False
-    if piece.tool is None or last.tool is None:
-        return True
-    return piece.tool.index == last.tool.index and not (piece.tool.id or piece.tool.name)
 
 
 def _demand_ending(line: bytes) -> None:

@@ -13,10 +13,12 @@ from services.chat.answers.flights import Flight
 from services.chat.domain import (
     CachePolicy,
     Chunk,
+    Delta,
     Event,
     FinishReason,
     Message,
     Outcome,
+    OutputPlan,
     Question,
     Review,
     Role,
@@ -101,12 +103,30 @@ async def test_whoever_cannot_pay_is_not_given_the_answer_either() -> None:
     assert (said(events), failed(events).reason) == ("", "INSUFFICIENT_QUOTA")
 
 
-async def test_what_is_kept_is_screened_anew_for_everyone_it_is_given_to() -> None:
-    scene = Scene([chunk("it is doubtful"), STOP])
+async def test_what_the_lists_in_force_have_let_pass_is_not_screened_by_them_again() -> None:
+    scene = Scene([chunk("good "), 0.01, chunk("day"), STOP])
     await scene.ask(asked(1))
-    scene.moderation.word = "doubtful"
+    windows = len(scene.moderation.preceding)
     events = await scene.ask(asked(2))
-    assert (said(events), failed(events).reason) == ("it is ", "CONTENT_REFUSED")
+    assert [event.piece.text for event in events if isinstance(event, Delta)] == ["good day"]
+    assert len(scene.moderation.preceding) == windows
+
+
+async def test_an_answer_that_is_reviewed_is_screened_again_for_what_the_lexicon_refers() -> None:
+    scene = Scene([chunk("it is doubtful"), STOP], output=OutputPlan(Review.BESIDE, referred_only=True))
+    scene.moderation.passage_verdict.set()
+    await scene.ask(asked(1))
+    assert said(await scene.ask(asked(2))) == "it is doubtful"
+    assert scene.moderation.passages == ["it is doubtful"] * 2
+
+
+async def test_an_answer_that_was_begun_under_other_lists_is_not_kept() -> None:
+    scene = Scene([chunk("good "), 0.05, chunk("day"), STOP])
+    turn = scene.begin()
+    await scene.until("good ")
+    scene.moderation.version = "v2"
+    await turn
+    assert scene.answers.kept == {}
 
 
 async def test_nothing_is_given_from_the_cache_before_the_question_is_allowed() -> None:

@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&queqiao/moderation/v1/moderation.proto\x12\x15queqiao.moderation.v1\"V\n\x11\x43heckInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"\xb8\x01\n\x12\x43heckInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12-\n\x06review\x18\x02 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Review\x12\x31\n\x06output\x18\x03 \x01(\x0b\x32!.queqiao.moderation.v1.OutputPlan\x12\x0f\n\x07version\x18\x04 \x01(\t\"\x8a\x01\n\nOutputPlan\x12-\n\x06review\x18\x01 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Review\x12\x15\n\rreferred_only\x18\x02 \x01(\x08\x12\x1a\n\x12passage_characters\x18\x03 \x01(\x05\x12\x1a\n\x12overlap_characters\x18\x04 \x01(\x05\"V\n\x07Verdict\x12\x0f\n\x07refused\x18\x01 \x01(\x08\x12+\n\x05layer\x18\x02 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\r\n\x05label\x18\x03 \x01(\x05\"W\n\x12ReviewInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"F\n\x13ReviewInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"K\n\x13ScreenOutputRequest\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.OutputWindow\"w\n\x0cOutputWindow\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x11\n\tpreceding\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\"L\n\x14ScreenOutputResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.WindowResult\"n\n\x0cWindowResult\x12\x1b\n\x13released_characters\x18\x01 \x01(\x05\x12/\n\x07verdict\x18\x02 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12\x10\n\x08referred\x18\x03 \x01(\x08\"j\n\x13ReviewOutputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\x12\x10\n\x08referred\x18\x05 \x01(\x08\"G\n\x14ReviewOutputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"U\n\x0fModerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05texts\x18\x03 \x03(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"L\n\x10ModerateResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.queqiao.moderation.v1.ModerationResult\"~\n\x10ModerationResult\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12\x39\n\ncategories\x18\x02 \x03(\x0b\x32%.queqiao.moderation.v1.CategoryResult\"B\n\x0e\x43\x61tegoryResult\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0f\n\x07\x66lagged\x18\x02 \x01(\x08\x12\r\n\x05score\x18\x03 \x01(\x01*F\n\x06Review\x12\x16\n\x12REVIEW_UNSPECIFIED\x10\x00\x12\x11\n\rREVIEW_BESIDE\x10\x01\x12\x11\n\rREVIEW_BEFORE\x10\x02*h\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_LEXICON\x10\x01\x12\x10\n\x0cLAYER_WECHAT\x10\x02\x12\x10\n\x0cLAYER_OPENAI\x10\x03\x12\x11\n\rLAYER_LEARNED\x10\x04\x32\x8f\x04\n\x11ModerationService\x12\x61\n\nCheckInput\x12(.queqiao.moderation.v1.CheckInputRequest\x1a).queqiao.moderation.v1.CheckInputResponse\x12\x64\n\x0bReviewInput\x12).queqiao.moderation.v1.ReviewInputRequest\x1a*.queqiao.moderation.v1.ReviewInputResponse\x12k\n\x0cScreenOutput\x12*.queqiao.moderation.v1.ScreenOutputRequest\x1a+.queqiao.moderation.v1.ScreenOutputResponse(\x01\x30\x01\x12g\n\x0cReviewOutput\x12*.queqiao.moderation.v1.ReviewOutputRequest\x1a+.queqiao.moderation.v1.ReviewOutputResponse\x12[\n\x08Moderate\x12&.queqiao.moderation.v1.ModerateRequest\x1a\'.queqiao.moderation.v1.ModerateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&queqiao/moderation/v1/moderation.proto\x12\x15queqiao.moderation.v1\"V\n\x11\x43heckInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"\xb8\x01\n\x12\x43heckInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12-\n\x06review\x18\x02 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Review\x12\x31\n\x06output\x18\x03 \x01(\x0b\x32!.queqiao.moderation.v1.OutputPlan\x12\x0f\n\x07version\x18\x04 \x01(\t\"\x8a\x01\n\nOutputPlan\x12-\n\x06review\x18\x01 \x01(\x0e\x32\x1d.queqiao.moderation.v1.Review\x12\x15\n\rreferred_only\x18\x02 \x01(\x08\x12\x1a\n\x12passage_characters\x18\x03 \x01(\x05\x12\x1a\n\x12overlap_characters\x18\x04 \x01(\x05\"V\n\x07Verdict\x12\x0f\n\x07refused\x18\x01 \x01(\x08\x12+\n\x05layer\x18\x02 \x01(\x0e\x32\x1c.queqiao.moderation.v1.Layer\x12\r\n\x05label\x18\x03 \x01(\x05\"W\n\x12ReviewInputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"F\n\x13ReviewInputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"K\n\x13ScreenOutputRequest\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.OutputWindow\"w\n\x0cOutputWindow\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x11\n\tpreceding\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\"]\n\x14ScreenOutputResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.queqiao.moderation.v1.WindowResult\x12\x0f\n\x07version\x18\x02 \x01(\t\"n\n\x0cWindowResult\x12\x1b\n\x13released_characters\x18\x01 \x01(\x05\x12/\n\x07verdict\x18\x02 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12\x10\n\x08referred\x18\x03 \x01(\x08\"j\n\x13ReviewOutputRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\x12\x10\n\x08referred\x18\x05 \x01(\x08\"G\n\x14ReviewOutputResponse\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\"U\n\x0fModerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05texts\x18\x03 \x03(\t\x12\x0e\n\x06openid\x18\x04 \x01(\t\"L\n\x10ModerateResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.queqiao.moderation.v1.ModerationResult\"~\n\x10ModerationResult\x12/\n\x07verdict\x18\x01 \x01(\x0b\x32\x1e.queqiao.moderation.v1.Verdict\x12\x39\n\ncategories\x18\x02 \x03(\x0b\x32%.queqiao.moderation.v1.CategoryResult\"B\n\x0e\x43\x61tegoryResult\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0f\n\x07\x66lagged\x18\x02 \x01(\x08\x12\r\n\x05score\x18\x03 \x01(\x01*F\n\x06Review\x12\x16\n\x12REVIEW_UNSPECIFIED\x10\x00\x12\x11\n\rREVIEW_BESIDE\x10\x01\x12\x11\n\rREVIEW_BEFORE\x10\x02*h\n\x05Layer\x12\x15\n\x11LAYER_UNSPECIFIED\x10\x00\x12\x11\n\rLAYER_LEXICON\x10\x01\x12\x10\n\x0cLAYER_WECHAT\x10\x02\x12\x10\n\x0cLAYER_OPENAI\x10\x03\x12\x11\n\rLAYER_LEARNED\x10\x04\x32\x8f\x04\n\x11ModerationService\x12\x61\n\nCheckInput\x12(.queqiao.moderation.v1.CheckInputRequest\x1a).queqiao.moderation.v1.CheckInputResponse\x12\x64\n\x0bReviewInput\x12).queqiao.moderation.v1.ReviewInputRequest\x1a*.queqiao.moderation.v1.ReviewInputResponse\x12k\n\x0cScreenOutput\x12*.queqiao.moderation.v1.ScreenOutputRequest\x1a+.queqiao.moderation.v1.ScreenOutputResponse(\x01\x30\x01\x12g\n\x0cReviewOutput\x12*.queqiao.moderation.v1.ReviewOutputRequest\x1a+.queqiao.moderation.v1.ReviewOutputResponse\x12[\n\x08Moderate\x12&.queqiao.moderation.v1.ModerateRequest\x1a\'.queqiao.moderation.v1.ModerateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'queqiao.moderation.v1.moderation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVIEW']._serialized_start=1660
-  _globals['_REVIEW']._serialized_end=1730
-  _globals['_LAYER']._serialized_start=1732
-  _globals['_LAYER']._serialized_end=1836
+  _globals['_REVIEW']._serialized_start=1677
+  _globals['_REVIEW']._serialized_end=1747
+  _globals['_LAYER']._serialized_start=1749
+  _globals['_LAYER']._serialized_end=1853
   _globals['_CHECKINPUTREQUEST']._serialized_start=65
   _globals['_CHECKINPUTREQUEST']._serialized_end=151
   _globals['_CHECKINPUTRESPONSE']._serialized_start=154
@@ -52,21 +52,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTPUTWINDOW']._serialized_start=807
   _globals['_OUTPUTWINDOW']._serialized_end=926
   _globals['_SCREENOUTPUTRESPONSE']._serialized_start=928
-  _globals['_SCREENOUTPUTRESPONSE']._serialized_end=1004
-  _globals['_WINDOWRESULT']._serialized_start=1006
-  _globals['_WINDOWRESULT']._serialized_end=1116
-  _globals['_REVIEWOUTPUTREQUEST']._serialized_start=1118
-  _globals['_REVIEWOUTPUTREQUEST']._serialized_end=1224
-  _globals['_REVIEWOUTPUTRESPONSE']._serialized_start=1226
-  _globals['_REVIEWOUTPUTRESPONSE']._serialized_end=1297
-  _globals['_MODERATEREQUEST']._serialized_start=1299
-  _globals['_MODERATEREQUEST']._serialized_end=1384
-  _globals['_MODERATERESPONSE']._serialized_start=1386
-  _globals['_MODERATERESPONSE']._serialized_end=1462
-  _globals['_MODERATIONRESULT']._serialized_start=1464
-  _globals['_MODERATIONRESULT']._serialized_end=1590
-  _globals['_CATEGORYRESULT']._serialized_start=1592
-  _globals['_CATEGORYRESULT']._serialized_end=1658
-  _globals['_MODERATIONSERVICE']._serialized_start=1839
-  _globals['_MODERATIONSERVICE']._serialized_end=2366
+  _globals['_SCREENOUTPUTRESPONSE']._serialized_end=1021
+  _globals['_WINDOWRESULT']._serialized_start=1023
+  _globals['_WINDOWRESULT']._serialized_end=1133
+  _globals['_REVIEWOUTPUTREQUEST']._serialized_start=1135
+  _globals['_REVIEWOUTPUTREQUEST']._serialized_end=1241
+  _globals['_REVIEWOUTPUTRESPONSE']._serialized_start=1243
+  _globals['_REVIEWOUTPUTRESPONSE']._serialized_end=1314
+  _globals['_MODERATEREQUEST']._serialized_start=1316
+  _globals['_MODERATEREQUEST']._serialized_end=1401
+  _globals['_MODERATERESPONSE']._serialized_start=1403
+  _globals['_MODERATERESPONSE']._serialized_end=1479
+  _globals['_MODERATIONRESULT']._serialized_start=1481
+  _globals['_MODERATIONRESULT']._serialized_end=1607
+  _globals['_CATEGORYRESULT']._serialized_start=1609
+  _globals['_CATEGORYRESULT']._serialized_end=1675
+  _globals['_MODERATIONSERVICE']._serialized_start=1856
+  _globals['_MODERATIONSERVICE']._serialized_end=2383
 # @@protoc_insertion_point(module_scope)
