@@ -1,9 +1,9 @@
 """The log of turns in Redis: a stream for each turn, kept for some minutes after its end.
 
-    chat:turn:<user>/<request>      the stream: `0-1` is the claim, then an entry an event, its id the position
-    chat:turns:<replica>            the turns that a replica writes
-    chat:stops:<replica>            the turns that it is asked to stop
-    chat:follows:<user>/<request>   while somebody follows the turn at another replica
+    {chat:07}:turn:<user>/<request>      the stream: `0-1` is the claim, then an entry an event, its id the position
+    {chat:07}:turns:<replica>            the turns of this share that a replica writes
+    {chat:07}:follows:<user>/<request>   while somebody follows the turn at another replica
+    {chat:replicas}:stops:<replica>      the turns that it is asked to stop
 
 Events are appended together, some times a second: whoever resumes elsewhere sees them a moment later, and a chat
 costs Redis a dozen calls instead of one a word. Everything here may vanish at any time: then a turn cannot be resumed,
@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from services.chat.domain import Event, Failed, Started
 from services.chat.errors import TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey, decode, encode
-from services.chat.streams.names import follows, member, stops, stream, turns
+from services.chat.streams.names import follows, member, of_stream, stops, stream, streams_of, turns
 from services.runtime.errors import UnavailableError
 
 # How often what happened is written down, and how often whoever follows from elsewhere looks.
@@ -70,7 +70,7 @@ class RedisTurnLog:
         """Begin a turn, or learn that it was begun."""
         try:
             arguments = (fingerprint, self._replica, self._ttl_s, member(key), secrets.token_hex(8))
-            mine, known = await self._eval(self._claim, 2, stream(key), turns(self._replica), *arguments)
+            mine, known = await self._eval(self._claim, 2, stream(key), turns(self._replica, key), *arguments)
         except (RedisError, OSError) as error:
             log.warning("turn cannot be resumed: redis does not answer", error=type(error).__name__)
             return Claim(mine=True, kept=False)
@@ -148,12 +148,11 @@ class RedisTurnLog:
 
     async def turns_of(self, user_id: str) -> list[TurnKey]:
         """The turns of a user: looks through all keys, for it is asked once in a user's life."""
-        prefix = stream(TurnKey(user_id, ""))
         try:
-            keys = [key async for key in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
+            keys = [of_stream(name) async for name in self._redis.scan_iter(match=streams_of(user_id), count=1000)]
         except (RedisError, OSError):
             raise _away() from None
-        return [TurnKey(user_id, key.decode().removeprefix(prefix)) for key in keys]
+        return [key for key in keys if key.user_id == user_id]
 
     async def forget(self, key: TurnKey) -> None:
         """Delete the stream: what its writer still has to say finds nothing to be appended to."""
@@ -217,7 +216,8 @@ class RedisTurnLog:
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, entries in batch.items():
                 written = [part for entry in entries for part in _written(entry)]
-                pipe.eval(self._append, 2, stream(key), turns(self._replica), str(self._ttl_s), member(key), *written)
+                keys = (stream(key), turns(self._replica, key))
+                pipe.eval(self._append, len(keys), *keys, str(self._ttl_s), member(key), *written)
             return await pipe.execute(raise_on_error=False)
 
     async def _read(self, key: TurnKey, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:

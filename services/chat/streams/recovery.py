@@ -10,7 +10,7 @@ Turns that a replica claimed without knowing it, because Redis' answer was lost:
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
@@ -23,11 +23,10 @@ from services.chat.domain import Delta, Failed, Started
 from services.chat.errors import TurnLostError, TurnNotFoundError
 from services.chat.streams.domain import Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog
-from services.chat.streams.names import named, stops, turns
+from services.chat.streams.names import REPLICAS, all_turns, named, stops, turns
 from services.runtime.errors import Code, ServiceError
 
 _BEAT_S = 0.5
-_REPLICAS = "chat:replicas"
 
 # A turn that has not begun so long after somebody asked to stop it is over.
 _EARLY_S = 5.0
@@ -128,7 +127,7 @@ class Recovery:
         Nobody is, for all we know, until we have beaten for as long as they would have been silent: when Redis was
         away, no replica could say that it lives.
         """
-        keys = (_REPLICAS, stops(self._replica))
+        keys = (REPLICAS, stops(self._replica))
         dead, words = await cast(
             "Awaitable[tuple[list[bytes], list[bytes]]]",
             self._redis.eval(self._script, 2, *keys, self._replica, str(self._dead_after_s), *self._heeded),
@@ -153,14 +152,14 @@ class Recovery:
         Raises:
             RedisError, OSError, UnavailableError: Redis does not answer.
         """
-        members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(self._replica)))
+        members = await self._turns_of(self._replica)
         # One that was just claimed may not be known yet.
         orphans = {member for member in members if not self._log.writes(named(member))}
         for member in orphans & self._orphans:
             # One of another shape has no end that anybody here could read.
             with suppress(TurnNotFoundError):
                 await self._log.end(named(member), _UNKEPT)
-            await self._redis.srem(turns(self._replica), member)
+            await self._strike(self._replica, [member])
             log.warning("a log without a writer was ended")
         self._orphans = orphans
 
@@ -173,7 +172,7 @@ class Recovery:
             # Nothing is claimed any more: whatever is not known by now has no writer.
             for _ in range(2):
                 await self.audit()
-            await self._redis.zrem(_REPLICAS, self._replica)
+            await self._redis.zrem(REPLICAS, self._replica)
         except (RedisError, OSError, ServiceError) as error:
             log.warning("replica cannot say that it ends", error=type(error).__name__)
 
@@ -185,14 +184,27 @@ class Recovery:
                 log.warning("turns of a dead replica are not closed yet", replica=replica, error=type(error).__name__)
 
     async def _close_turns(self, replica: str) -> None:
-        members = await cast("Awaitable[set[bytes]]", self._redis.smembers(turns(replica)))
+        members = await self._turns_of(replica)
         closed = [await self._closed(named(member)) for member in members]
         done = [member for member, is_closed in zip(members, closed, strict=True) if is_closed]
-        if done:
-            await self._redis.srem(turns(replica), *done)
+        await self._strike(replica, done)
         if all(closed):
-            await self._redis.zrem(_REPLICAS, replica)
+            await self._redis.zrem(REPLICAS, replica)
             log.warning("replica died", replica=replica, turns=len(members))
+
+    async def _turns_of(self, replica: str) -> set[bytes]:
+        """The names of the turns that a replica is said to write."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for names in all_turns(replica):
+                pipe.smembers(names)
+            return set[bytes]().union(*await pipe.execute())
+
+    async def _strike(self, replica: str, members: Sequence[bytes]) -> None:
+        """Say of these no more that a replica writes them."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for member in members:
+                pipe.srem(turns(replica, named(member)), member)
+            await pipe.execute()
 
     async def _closed(self, key: TurnKey) -> bool:
         """Close one turn; whether that is done with. One that cannot be closed now does not hold up the others."""

@@ -36,7 +36,7 @@ from services.chat.errors import ConversationNotFoundError, RequestConflictError
 from services.chat.ports import Recollection, Remembering, Show
 from services.chat.streams.domain import TurnKey
 from services.chat.streams.log import RedisTurnLog
-from services.chat.streams.names import stops
+from services.chat.streams.names import stops, stream
 from services.chat.streams.registry import TurnRegistry
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import postgres_pool
@@ -143,7 +143,7 @@ async def test_nothing_is_left_of_a_user_and_all_of_the_others(
     await asyncio.sleep(0.3)
     assert (await rows_of(pool, "usr_a"), await keys_of(client, "usr_a/")) == ({}, [])
     assert "messages" in await rows_of(pool, "usr_ab")
-    assert b"chat:turn:usr_ab/req_1" in await keys_of(client, "usr_ab/")
+    assert stream(TurnKey("usr_ab", "req_1")).encode() in await keys_of(client, "usr_ab/")
     assert (await here.memory.recall("usr_ab", "default", Place())).messages
     await here.erasure.erase("usr_a")
     await here.registry.drain()

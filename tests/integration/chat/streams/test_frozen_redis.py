@@ -168,7 +168,7 @@ async def test_a_claim_that_a_frozen_redis_takes_up_afterwards_leaves_no_log_wit
             (end,) = await followed(here.log, key)
         assert isinstance(end, Failed)
         assert end.reason == "TURN_LOST"
-        assert await here.client.smembers(turns("a")) == set()
+        assert await here.client.smembers(turns("a", key)) == set()
 
 
 async def _exists(here: Replica, key: TurnKey) -> bool:

@@ -15,7 +15,7 @@ from services.chat.domain import Completed, Delta, Event, Failed, FinishReason, 
 from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.streams.domain import Claim, Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog
-from services.chat.streams.names import stops, stream, turns
+from services.chat.streams.names import REPLICAS, all_turns, follows, stops, stream, turns
 from services.chat.streams.recovery import Recovery
 from services.runtime.errors import UnavailableError
 from services.runtime.process import running
@@ -68,7 +68,7 @@ async def test_what_one_replica_writes_another_follows_to_the_end(client: redis.
     write(here, delta("桥"), DONE, begin=1)
     assert await following == [STARTED, delta("鹊"), delta("桥"), DONE]
     assert 500 < await client.ttl(stream(KEY)) <= 600
-    assert await client.smembers(turns("a")) == set()
+    assert await client.smembers(turns("a", KEY)) == set()
 
 
 async def test_a_turn_is_claimed_once(client: redis.asyncio.Redis) -> None:
@@ -133,7 +133,7 @@ async def test_a_follower_elsewhere_is_known_while_it_looks(client: redis.asynci
     # A look that was under way may still arrive.
     async with asyncio.timeout(2):
         while await here.is_followed(KEY):
-            await client.delete("chat:follows:u/r")
+            await client.delete(follows(KEY))
             await asyncio.sleep(0.05)
 
 
@@ -265,8 +265,8 @@ async def test_a_turn_that_its_own_replica_had_settled_holds_up_no_other(client:
     await dead.flush()
     await buried(recovery(client, "b", books, []))
     assert books.closed == [("u", "open", "x")] * 2
-    assert await client.zscore("chat:replicas", "dead") is None
-    assert not await client.exists(turns("dead"))
+    assert await client.zscore(REPLICAS, "dead") is None
+    assert not await client.exists(*all_turns("dead"))
 
 
 async def test_a_replica_that_lives_hears_which_turns_to_stop(client: redis.asyncio.Redis) -> None:
@@ -327,7 +327,7 @@ async def test_a_log_whose_claim_was_not_heard_is_ended_by_the_replica_that_made
             await living.audit()
         write(log, STARTED, DONE, key=kept)
         assert await followed(log_of(client, "b"), kept) == [STARTED, DONE]
-        assert await client.smembers(turns("a")) == set()
+        assert await client.smembers(turns("a", KEY)) == set()
 
 
 async def test_a_log_that_redis_does_not_take_holds_up_no_other(client: redis.asyncio.Redis) -> None:
@@ -374,7 +374,7 @@ async def test_a_turn_that_is_forgotten_while_it_is_written_leaves_no_name_behin
     await log.flush()
     for _ in range(2):
         await living.audit()
-    assert (await client.exists(stream(KEY)), await client.smembers(turns("a"))) == (0, set())
+    assert (await client.exists(stream(KEY)), await client.smembers(turns("a", KEY))) == (0, set())
 
 
 async def test_a_replica_that_leaves_ends_the_logs_that_it_claimed_in_vain(
@@ -389,7 +389,7 @@ async def test_a_replica_that_leaves_ends_the_logs_that_it_claimed_in_vain(
         await leaving.leave()
     (end,) = await followed(log_of(client))
     assert isinstance(end, Failed)
-    assert await client.zscore("chat:replicas", "a") is None
+    assert await client.zscore(REPLICAS, "a") is None
 
 
 async def test_what_a_replica_could_not_write_before_it_ended_is_ended_by_others(
@@ -476,4 +476,4 @@ async def test_a_replica_that_left_properly_is_nobodys_business(client: redis.as
     await leaving.beat()
     await leaving.leave()
     await buried(recovery(client, "b", books, []))
-    assert await client.zrange("chat:replicas", 0, -1) == [b"b"]
+    assert await client.zrange(REPLICAS, 0, -1) == [b"b"]
