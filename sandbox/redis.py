@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,16 +13,20 @@ from sandbox.ports import HOST, listens
 from sandbox.processes import PartError, Process
 
 
-async def start(port: int, password: str, data: Path, log: Path) -> Process:
-    """Start a server that listens on loopback alone and keeps what it is told over a restart."""
+async def start(port: int, password: str, data: Path, log: Path, *, more: Sequence[str] = ()) -> Process:
+    """Start a server that listens on loopback alone and keeps what it is told over a restart.
+
+    `more` are further lines of its configuration.
+    """
     data.mkdir(parents=True, exist_ok=True)
     config = data / "redis.conf"
     config.touch(mode=0o600)
     config.write_text(
-        f"bind {HOST}\nport {port}\nrequirepass {password}\ndir {data}\nappendonly yes\nsave ''\ndaemonize no\n",
+        f"bind {HOST}\nport {port}\nrequirepass {password}\ndir {data}\nappendonly yes\nsave ''\ndaemonize no\n"
+        + "".join(f"{line}\n" for line in more),
         encoding="utf-8",
     )
-    return await Process.start("Redis", [_binary(), str(config)], log=log)
+    return await Process.start("Redis", [binary(), str(config)], log=log)
 
 
 def url(port: int, password: str) -> str:
@@ -44,7 +49,12 @@ async def answers(redis_url: str) -> bool:
     return True
 
 
-def _binary() -> str:
+def binary() -> str:
+    """The server's program.
+
+    Raises:
+        PartError: There is none on this machine.
+    """
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             return path

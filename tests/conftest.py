@@ -17,6 +17,7 @@ from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
 from tests.lanes import Lanes
+from tests.redis_servers import Servers, own_cluster
 from tests.server_folder import server_folder
 
 
@@ -75,3 +76,10 @@ async def redis_database_url(redis_url: str) -> str:
     async with redis.asyncio.from_url(url) as client:
         await client.flushdb()
     return url
+
+
+@pytest.fixture(scope="session")
+async def redis_cluster() -> AsyncIterator[Servers]:
+    """Three nodes of Redis, which a test leaves as it found them."""
+    async with own_cluster() as servers:
+        yield servers

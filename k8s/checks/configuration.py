@@ -13,6 +13,8 @@ from k8s.configuration import COMMANDS, SERVICES, is_path, variables
 
 # What stands in for the value of a secret.
 _SECRET = "a-secret-of-more-than-thirty-two-characters"  # noqa: S105  # it is none
+# What must look like something.
+_ADDRESSES = {"REDIS_URL": "redis://redis.example.com:6379/0"}
 _REFERENCE = re.compile(r'"env:([A-Za-z_][A-Za-z0-9_]*)"')
 # What a client of ours reads by itself.
 _CLIENTS = {"HTTPS_PROXY", "NO_PROXY"}
@@ -69,7 +71,7 @@ def _service(pod: Pod, service: str, values: Mapping[str, str], referred: set[st
     read = variables(SERVICES[service])
     unread = values.keys() - read.keys() - referred - _CLIENTS
     yield from (f"{service} does not read {name}." for name in sorted(unread))
-    ours = {name.lower(): _stand_in(read[name], value) for name, value in values.items() if name in read}
+    ours = {name.lower(): _stand_in(name, read[name], value) for name, value in values.items() if name in read}
     try:
         settings = SERVICES[service].model_validate(ours)
     except ValidationError as error:
@@ -79,8 +81,10 @@ def _service(pod: Pod, service: str, values: Mapping[str, str], referred: set[st
         yield from drains(pod, settings)
 
 
-def _stand_in(field: FieldInfo, value: str) -> str:
-    """The value, or a file that is here in the place of one that only a pod has."""
+def _stand_in(name: str, field: FieldInfo, value: str) -> str:
+    """The value, or a file that is here in the place of one that only a pod has, or what an unknown one looks like."""
+    if value == _SECRET:
+        return _ADDRESSES.get(name, value)
     return __file__ if is_path(field) else value
 
 

@@ -7,13 +7,14 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from services.chat.answers.domain import Charge
 from services.chat.upstreams.kinds import kinds
 from services.runtime.config import GrpcServiceSettings, MeshSettings, is_told
+from services.runtime.redis_address import RedisUrl
 
 
 class ChatSettings(GrpcServiceSettings):
     """Configuration of the chat service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps conversations, as postgresql://…")
-    redis_url: SecretStr = Field(description="Redis that keeps hot conversations, as redis://…")
+    redis_url: RedisUrl = Field(description="Redis that keeps hot conversations and running turns, as the gateway's.")
     moderation_target: str = Field(description="The moderation service, as host:port or dns:///name:port.")
     billing_target: str = Field(description="The billing service, as host:port or dns:///name:port.")
     upstreams_file: FilePath | None = Field(

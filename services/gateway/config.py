@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from services.gateway.edge.client_address import Network, networks
 from services.runtime.config import MeshSettings, ServiceSettings
+from services.runtime.redis_address import RedisUrl
 
 _SECRET_CHARACTERS_MIN = 32
 
@@ -42,7 +43,10 @@ class GatewaySettings(ServiceSettings):
 
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the public HTTP API.")
     database_url: SecretStr = Field(description="PostgreSQL that keeps users and keys, as postgresql://…")
-    redis_url: SecretStr = Field(description="Redis that counts requests for the rate limit, as redis://…")
+    redis_url: RedisUrl = Field(
+        description="Redis that counts requests for the rate limit, as redis://host:port/db, "
+        "redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/name/db; rediss with TLS."
+    )
     chat_target: str = Field(description="The chat service, as host:port or dns:///name:port.")
     billing_target: str = Field(description="The billing service, as host:port or dns:///name:port.")
     moderation_target: str = Field(description="The moderation service, as host:port or dns:///name:port.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from services.runtime.config import GrpcServiceSettings, MeshSettings, is_told
+from services.runtime.redis_address import RedisUrl
 
 _SECRET_CHARACTERS_MIN = 32
 
@@ -13,7 +14,9 @@ class ModerationSettings(GrpcServiceSettings):
     """Configuration of the moderation service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps lists and the audit, as postgresql://…")
-    redis_url: SecretStr = Field(description="Redis that replicas share quotas, tokens and verdicts in, as redis://…")
+    redis_url: RedisUrl = Field(
+        description="Redis that replicas share quotas, tokens and verdicts in, as the gateway's."
+    )
     lexicon_path: Path = Field(
         default=Path(__file__).parent / "lists" / "shipped",
         description="A word list, or a folder of them: LABEL-anything.txt with a WeChat label code such as 20006.",

@@ -68,15 +68,12 @@ class Stores(Collector):
 
     def redis(self, client: "Redis", name: str) -> None:
         """Count the connections of a client, and record what it is asked when tracing is on."""
-        pool = client.connection_pool
+        # Imported late: not every service stores in Redis.
+        from services.runtime.redis import connections
 
-        def count() -> tuple[int, int, int]:
-            (idle, _), (used, _) = pool.get_connection_count()
-            return used, idle, pool.max_connections
-
-        self._pools["redis", name] = count
+        self._pools["redis", name] = lambda: connections(client)
         if self._telemetry.on:
-            # Imported late: an untraced process need not pay for it.
+            # As above: an untraced process need not pay for it.
             from opentelemetry.instrumentation.redis import RedisInstrumentor
 
             RedisInstrumentor.instrument_client(client, tracer_provider=self._telemetry.provider)

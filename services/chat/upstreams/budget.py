@@ -24,13 +24,10 @@ class RedisBudgets:
 
     def __init__(self, redis: Redis) -> None:
         """Count there."""
-        storage = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix="chat:upstreams",
-            # Typed for numbers and texts, documented for pools.
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type]
-        )
+        storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="chat:upstreams")
+        # It would make a client of its own: ours may be a cluster's, and knows when to leave Redis alone.
+        storage.bridge.connection_getter = lambda _: redis  # type: ignore[attr-defined]  # of this implementation
+        storage.bridge.register_scripts()
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._paused_until = 0.0
 
