@@ -1,5 +1,6 @@
 """Access tokens; the rotation of refresh tokens is proven on PostgreSQL."""
 
+import asyncio
 import time
 
 import jwt
@@ -27,6 +28,22 @@ async def test_an_access_token_names_its_user_until_it_expires() -> None:
     assert Sessions(Store(), SECRET).user_of(fresh.access_token) == "usr_1"
     old = await Sessions(Store(), SECRET, clock=lambda: time.time() - 7201).begin("usr_1")
     assert Sessions(Store(), SECRET).user_of(old.access_token) is None
+
+
+async def test_a_token_that_was_good_a_moment_ago_still_expires() -> None:
+    sessions, expires_s = Sessions(Store(), SECRET), int(time.time()) + 2
+    token = jwt.encode(CLAIMS | {"exp": expires_s}, SECRET, "HS256")
+    assert sessions.user_of(token) == "usr_1"
+    while time.time() < expires_s:
+        await asyncio.sleep(0.05)
+    assert sessions.user_of(token) is None
+
+
+def test_a_token_that_was_changed_is_not_taken_for_the_one_that_was_checked() -> None:
+    sessions, token = Sessions(Store(), SECRET), jwt.encode(CLAIMS, SECRET, "HS256")
+    assert sessions.user_of(token) == "usr_1"
+    signed, _, signature = token.rpartition(".")
+    assert sessions.user_of(f"{signed}.{signature[::-1]}") is None
 
 
 async def test_a_renewed_session_has_new_tokens() -> None:
