@@ -5,6 +5,7 @@ Spans are recorded only when an exporter is configured; without one no tracing c
 """
 
 import asyncio
+import re
 import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 TRACEPARENT = "traceparent"
+
+# What a newer version adds follows behind a dash.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|\Z)")
 
 ResultT = TypeVar("ResultT")
 
@@ -51,12 +55,7 @@ def trace_id_of(traceparent: str) -> str:
 
 
 def _is_traceparent(value: str) -> bool:
-    parts = value.split("-")
-    return (
-        len(parts) >= 4
-        and [len(part) for part in parts[:4]] == [2, 32, 16, 2]
-        and all(set(part) <= set("0123456789abcdef") for part in parts[:4])
-    )
+    return _TRACEPARENT.match(value) is not None
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,9 @@ def _end(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:
 
 def outgoing_headers() -> dict[str, str]:
     """HTTP headers that carry the trace to whom we call."""
+    if not trace.get_current_span().get_span_context().is_valid:
+        traceparent = _traceparent.get()
+        return {TRACEPARENT: traceparent} if traceparent else {}
     headers: dict[str, str] = {}
     propagate.inject(headers)
-    if TRACEPARENT not in headers and (traceparent := current_traceparent()):
-        headers[TRACEPARENT] = traceparent
     return headers

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from opentelemetry import trace
@@ -70,12 +72,23 @@ async def open_upstreams(
 def _clients(stack: AsyncExitStack, settings: ProviderSettings, tracer: trace.Tracer) -> list[ProviderClient]:
     """One for each key; they share their connections."""
     session = aiohttp.ClientSession(
-        # As many calls at once as there are turns; proxies by the usual variables.
+        # As many calls at once as there are turns.
         connector=aiohttp.TCPConnector(limit=0),
+        # What a provider sets would be sent with every key of it.
+        cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(
             total=None, sock_connect=settings.connect_timeout_s, sock_read=settings.silence_timeout_s
         ),
-        trust_env=True,
+        proxy=_proxy(settings.base_url),
     )
     stack.push_async_callback(session.close)
     return [ProviderClient(session, key, settings, tracer) for key in settings.keys]
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the usual variables name for this address.
+
+    Looked up once: aiohttp's `trust_env` asks two threads before each request, for these variables and for ~/.netrc.
+    """
+    address = urlsplit(base_url)
+    return None if proxy_bypass(address.hostname or "") else getproxies().get(address.scheme)

@@ -62,6 +62,8 @@ class ProviderClient:
         self._session = session
         self._url = settings.base_url.rstrip("/")
         self._authorization = {"Authorization": f"Bearer {key.get_secret_value()}"}
+        self._asking = self._authorization | {"Content-Type": "application/json"}
+        self._address = urlsplit(self._url).hostname or ""
         self._settings = settings
         self._tracer = tracer
 
@@ -101,7 +103,7 @@ class ProviderClient:
                 "gen_ai.provider.name": self._settings.name,
                 "gen_ai.request.model": model.id,
                 "gen_ai.request.max_tokens": options.max_output_tokens or 0,
-                "server.address": urlsplit(self._url).hostname or "",
+                "server.address": self._address,
             },
         )
         try:
@@ -110,7 +112,7 @@ class ProviderClient:
                     asking = self._session.post(
                         f"{self._url}/chat/completions",
                         data=self._body(model, prompt, options),
-                        headers=self._authorization | {"Content-Type": "application/json"} | _headers(span),
+                        headers=self._asking | _headers(span),
                     )
                     response = await stack.enter_async_context(asking)
                     await _demand_ok(response, model.id)
