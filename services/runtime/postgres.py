@@ -144,6 +144,7 @@ async def _connect(
                 max_size=connections_max,
                 command_timeout=10,
                 init=on_connect,
+                reset=_reset,
                 server_settings={
                     "search_path": schema,
                     "application_name": f"queqiao-{schema}",
@@ -159,3 +160,11 @@ async def _connect(
             if asyncio.get_running_loop().time() > deadline:
                 raise StartupError(f"PostgreSQL at {where} does not answer: start it, or check DATABASE_URL.") from None
             await asyncio.sleep(0.2)
+
+
+async def _reset(_connection: Connection) -> None:
+    """Before a connection goes back: an open transaction has been rolled back, which is all that there is to undo.
+
+    asyncpg's own reset is a round trip after each use; it is for settings, locks and cursors of a session. Here all of
+    these end with their transaction, and who listens has a connection of their own.
+    """

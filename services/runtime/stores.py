@@ -26,9 +26,6 @@ Count = Callable[[], tuple[int, int, int]]
 # Enough to know a statement again; parameters are never part of it.
 _STATEMENT_CHARACTERS_MAX = 500
 
-# What asyncpg says when a connection goes back to its pool.
-_RESET = "SELECT pg_advisory_unlock_all()"
-
 
 class Stores(Collector):
     """The connections of one process to PostgreSQL and Redis."""
@@ -85,7 +82,7 @@ class Stores(Collector):
 
     def _statement(self, query: asyncpg.connection.LoggedQuery) -> None:
         """Record a statement that has just ended; what belongs to no request belongs to no trace."""
-        if not trace.get_current_span().get_span_context().is_valid or query.query.startswith(_RESET):
+        if not trace.get_current_span().get_span_context().is_valid:
             return
         end_ns = time.time_ns()
         span = self._tracer.start_span(

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.runtime.errors import StartupError
-from services.runtime.postgres import migrate, postgres_pool
+from services.runtime.postgres import Connection, migrate, postgres_pool
 
 
 async def run(database_url: str, folder: Path) -> list[str]:
@@ -58,3 +58,22 @@ async def test_a_database_that_refuses_us_is_one_sentence_without_the_password(
         async with postgres_pool(wrong, schema="shop", migrations=tmp_path, connections_max=1):
             pass
     assert "wrong" not in str(caught.value).replace("wrong password", "")
+
+
+async def test_a_connection_goes_back_without_a_word_and_without_its_transaction(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "0001_a.sql").write_text("CREATE TABLE a (n int)")
+    said: list[str] = []
+
+    async def listen(connection: Connection) -> None:
+        connection.add_query_logger(lambda query: said.append(query.query))
+
+    async with postgres_pool(
+        database_url, schema="shop", migrations=tmp_path, connections_max=1, on_connect=listen
+    ) as pool:
+        said.clear()
+        async with pool.acquire() as connection:
+            await connection.execute("BEGIN; INSERT INTO a VALUES (1)")
+        assert await pool.fetchval("SELECT count(*) FROM a") == 0
+    assert said == ["BEGIN; INSERT INTO a VALUES (1)", "ROLLBACK", "SELECT count(*) FROM a"]
