@@ -13,9 +13,9 @@ GRANT_WIDTH = 5
 TRANSFER_WIDTH = 10
 
 
-def columns(width: int, rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    """Rows as the `width` arrays that `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+def columns(width: int, rows: Iterable[Sequence[object]]) -> list[list[object] | None]:
+    """Rows as the `width` arrays that `unnest` takes; NULL gives it none either, and costs nothing to encode."""
+    return [list(column) for column in zip(*rows, strict=True)] or [None] * width
 
 
 def wallet(row: asyncpg.Record) -> Wallet:

@@ -28,6 +28,8 @@ class Catalogue:
         self.names = frozenset(_names(source))
         self.facts = frozenset(_VARIABLE.findall(source))
         self._no_facts = dict.fromkeys(self.facts, "")
+        # Sentences that no fact was given for: the label of every answer is one.
+        self._plain: dict[str, str] = {}
 
     def sentence(self, name: str, facts: Mapping[str, str]) -> str:
         """The sentence of this name; a fact that is not given is left out of it.
@@ -37,6 +39,13 @@ class Catalogue:
         """
         if name not in self.names:
             raise KeyError(name)
+        if facts:
+            return self._filled(name, facts)
+        if name not in self._plain:
+            self._plain[name] = self._filled(name, {})
+        return self._plain[name]
+
+    def _filled(self, name: str, facts: Mapping[str, str]) -> str:
         message_name, _, variant = name.partition(".")
         message = self._bundle.get_message(message_name)
         pattern = message.attributes[variant] if variant else message.value
