@@ -113,6 +113,11 @@ class Process:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether the child has ended."""
+        return self._process.returncode is not None
+
     async def ready(self, probe: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
         """Wait until the probe succeeds.
 
@@ -121,7 +126,7 @@ class Process:
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not await probe():
-            if self._process.returncode is not None:
+            if self.ended:
                 raise PartError(self._complaint("did not start"))
             if asyncio.get_running_loop().time() > deadline:
                 raise PartError(self._complaint(f"was not ready after {timeout_s:g} s"))

