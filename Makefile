@@ -27,7 +27,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 	check-k8s check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
-	audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
+	roll audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
 	train-screener protos protos-released clean
 
 help: ## List what can be made
@@ -95,6 +95,9 @@ images: $(VENV)/.installed ## Build the image of all services with docker, podma
 
 images-test: $(VENV)/.installed ## Start the mesh from its image, read-only and without capabilities, and ask it a question
 	@$(BIN)/python -m sandbox.containers
+
+roll: $(VENV)/.installed ## Replace every pod of each service under load, as Kubernetes would; OVERLAY names the manifests (dev)
+	@$(BIN)/python -m k8s.rolling $(OVERLAY)
 
 # An environment of its own: checkov wants older libraries than ours.
 audit-manifests: $(VENV)/.installed ## Look for insecure settings in the Dockerfile and in every overlay, with checkov

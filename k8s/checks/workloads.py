@@ -27,6 +27,8 @@ _HTTP = {operation.path for operation in HealthRoutes(Readiness({})).operations(
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # What closing takes beyond the drain.
 _MARGIN_S = 10
+# How long name servers say of a headless service what they were told before (CoreDNS' default).
+_NAMES_KEPT_S = 30
 
 
 def problems(objects: Sequence[Object]) -> Iterator[str]:
@@ -172,6 +174,8 @@ def drains(pod: Pod, settings: ServiceSettings) -> Iterator[str]:
     grace_s = pod.spec.get("terminationGracePeriodSeconds", 30)
     if not pre_stop_s:
         yield "it stops before its endpoints are forgotten: a preStop is missing."
+    elif "grpc" in pod.ports and pre_stop_s <= _NAMES_KEPT_S:
+        yield f"its preStop of {pre_stop_s} s is no longer than its callers' name servers remember: {_NAMES_KEPT_S} s."
     if grace_s < needed_s:
         yield f"its grace of {grace_s} s is shorter than preStop, drain and end: {needed_s:g} s."
     if (turn_s := getattr(settings, "turn_timeout_s", 0)) > settings.drain_s:

@@ -132,5 +132,7 @@ def _options(idempotent: Sequence[str]) -> list[tuple[str, str | int]]:
         # A peer that restarts should be found again within a second, not after the default's two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # When replicas go, whoever came in their place is looked up at once, not half a minute after the last look.
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
         ("grpc.max_receive_message_length", 8 * 1024 * 1024),
     ]

@@ -105,6 +105,7 @@ MISTAKES: Sequence[tuple[str, str, str, Any, str]] = [
     # The stop.
     ("Deployment", "chat", "spec template spec terminationGracePeriodSeconds", 30, "its grace of 30 s is shorter"),
     ("Deployment", "gateway", "CONTAINER lifecycle", None, "a preStop is missing"),
+    ("Deployment", "chat", "CONTAINER lifecycle preStop sleep seconds", 15, "no longer than its callers' name servers"),
     ("ConfigMap", "chat", "data TURN_TIMEOUT_S", "600", "shorter than the longest turn: 600 s"),
     # What a pod may do.
     ("Deployment", "billing", "CONTAINER securityContext readOnlyRootFilesystem", False, "it can write to its image"),
