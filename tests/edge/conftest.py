@@ -36,20 +36,20 @@ class Edge:
 @pytest.fixture
 async def edge(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa: F811  # the fixture
     """nginx in front of the shared gateway."""
-    async with nginx_before(gateway, tmp_path) as edge:
+    async with nginx_before(gateway.server.port, tmp_path) as edge:
         yield edge
 
 
 @asynccontextmanager
-async def nginx_before(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Edge]:  # noqa: F811  # not the fixture
-    """nginx in front of this gateway, with its files in this folder."""
+async def nginx_before(gateway_port: int, tmp_path: Path) -> AsyncIterator[Edge]:
+    """nginx in front of the gateway at this port, with its files in this folder."""
     certificate, key = tmp_path / "edge.pem", tmp_path / "edge.key"
     make_certificate(certificate, key)
     pages = tmp_path / "pages"
     (pages / "assets").mkdir(parents=True)
     (pages / "index.html").write_text("<title>鹊桥</title>", encoding="utf-8")
     (pages / "assets" / "app-1a2b.js").write_text("start()", encoding="utf-8")
-    address = f"127.0.0.1:{gateway.server.port}"
+    address = f"127.0.0.1:{gateway_port}"
     started = await nginx.start(tmp_path, gateway=address, certificate=certificate, key=key, pages=pages)
     trust = ssl.create_default_context(cafile=str(certificate))
     try:

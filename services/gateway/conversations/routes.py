@@ -193,7 +193,7 @@ class ConversationRoutes:
         else:
             written = as_markdown(found, view.speakers)
         name = f"{conversation_id}.{'md' if wanted == 'markdown' else wanted}"
-        headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{name}"'}
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(written, headers=headers, media_type=_MEDIA[wanted])
 
     async def _all_messages(self, user_id: str, conversation_id: str) -> list[ConversationMessage]:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from services.gateway.edge.caching import SHARED, SHARED_FILE
 from services.gateway.edge.languages import Language, language
 from services.gateway.edge.web_client import WebClient
 from services.gateway.errors import RouteNotFoundError
@@ -23,7 +24,13 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-_HEADERS = {"cache-control": "no-cache", "content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
+_HEADERS = {
+    "cache-control": SHARED,
+    # Whoever asks from wherever is answered the same: an edge that keeps it need not tell origins apart.
+    "access-control-allow-origin": "*",
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+}
 
 _VIEWER = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Queqiao API</title>
@@ -86,9 +93,7 @@ class DocumentRoutes:
 
     async def document(self, request: Request) -> Response:
         """The document itself; pages of any origin may read it."""
-        return Response(
-            self._json, headers={**_HEADERS, "access-control-allow-origin": "*"}, media_type="application/json"
-        )
+        return Response(self._json, headers=_HEADERS, media_type="application/json")
 
     async def viewer(self, request: Request) -> Response:
         """A page that shows the document and tries it out."""
@@ -107,7 +112,7 @@ class DocumentRoutes:
         name = request.path_params["name"]
         if name not in _ASSETS:
             raise RouteNotFoundError("There is no such file.")
-        return FileResponse(self._assets / name, headers={**_HEADERS, "cache-control": "public, max-age=86400"})
+        return FileResponse(self._assets / name, headers={**_HEADERS, "cache-control": SHARED_FILE})
 
     async def welcome(self, request: Request) -> Response:
         """The client; without one, what this is, for a person."""

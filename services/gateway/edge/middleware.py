@@ -13,6 +13,7 @@ from starlette.routing import Router
 from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.edge import http_errors, languages
+from services.gateway.edge.caching import with_caching
 from services.gateway.edge.response_headers import added_headers
 from services.gateway.errors import ClientGoneError, InternalError, MethodNotAllowedError, RouteNotFoundError
 from services.gateway.identity.ids import new_request_id
@@ -106,7 +107,7 @@ class Edge:
 
 
 class _Response:
-    """Adds the request's id to the answer, that of its turn if it is about one, and remembers its status."""
+    """Adds the request's id to the answer and who may keep it, and remembers its status."""
 
     def __init__(self, send: Send, request: Scope) -> None:
         self._send = send
@@ -119,7 +120,8 @@ class _Response:
             self.started = True
             self.status = message["status"]
             request_id = (b"x-request-id", self._request["state"]["request_id"].encode())
-            message["headers"] = [*message.get("headers", ()), request_id, *added_headers(self._request)]
+            headers = with_caching(message.get("headers", ()))
+            message["headers"] = [*headers, request_id, *added_headers(self._request)]
         await self._send(message)
 
     async def fail(self, error: ServiceError, language: languages.Language) -> None:
@@ -128,7 +130,6 @@ class _Response:
         found = {
             "content-type": "application/json",
             "content-length": str(len(body)),
-            "cache-control": "no-store",
             "content-language": language,
             **http_errors.headers(error),
         }

@@ -13,13 +13,8 @@ ItemT = TypeVar("ItemT")
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:
-    """An answer that nobody on the way may keep: it belongs to one user and one moment."""
-    return Response(
-        msgspec.json.encode(value),
-        status,
-        {"cache-control": "no-store"},
-        media_type="application/json",
-    )
+    """An answer in JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 def page_response(page: Page[ItemT], shape: Callable[[ItemT], msgspec.Struct]) -> Response:

@@ -68,9 +68,7 @@ class CallbackRoutes:
             answer = await self._payments.call_back(provider, await _arrived(request))
         finally:
             self._running -= 1
-        headers = {"cache-control": "no-store"}
-        if answer.content_type:
-            headers["content-type"] = answer.content_type
+        headers = {"content-type": answer.content_type} if answer.content_type else {}
         return Response(answer.body, answer.status, headers)
 
 

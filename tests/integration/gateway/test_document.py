@@ -49,6 +49,28 @@ async def test_every_operation_refuses_the_anonymous_and_a_wrong_token(gateway: 
                     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_nobody_on_the_way_may_keep_an_answer_of_any_operation(gateway: Gateway) -> None:
+    statuses = set()
+    for path, operations in gateway.document.document["paths"].items():
+        for method in operations:
+            url = gateway.url + re.sub(r"\{\w+\}", "x", path)
+            for headers in ({}, gateway.auth):
+                async with gateway.http.request(method, url, headers=headers, json={}) as answer:
+                    assert (method, path, answer.headers["Cache-Control"]) == (method, path, "no-store")
+                    statuses.add(answer.status)
+    assert {200, 201, 400, 401, 404} <= statuses
+
+
+async def test_only_documents_are_shared(gateway: Gateway) -> None:
+    for path, shared in (
+        ("/openapi.json", True), ("/docs", True), ("/docs/start.js", True), ("/docs/swagger-ui.css", True), ("/", True),
+        ("/docs/none", False), ("/none", False), ("/v1/embeddings", False), ("/healthz", False),
+    ):  # fmt: skip
+        async with gateway.http.get(f"{gateway.url}{path}") as answer:
+            assert (path, "public" in (said := answer.headers["Cache-Control"])) == (path, shared)
+            assert "s-maxage=300" in said if shared else said == "no-store"
+
+
 async def test_every_operation_refuses_a_key_that_is_for_something_else(gateway: Gateway) -> None:
     _, session = await gateway.login("document-scopes")
     keys = {}
