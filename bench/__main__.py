@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from bench import ledger, lexicon, machine, moderation, report, rush, targets, web_client
+from bench.native.programs import compiled
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
@@ -28,6 +29,7 @@ from sandbox.processes import PartError
 _ROOT = Path(__file__).resolve().parent.parent
 _STATE = _ROOT / ".run" / "bench"
 _WEB_CLIENT = _ROOT / ".cache" / "web_client"
+_PROGRAMS = _ROOT / ".cache" / "bench"
 _RESULTS = _ROOT / "bench" / "results" / "latest.local.json"
 
 _BURST = "[[sim first_ms=0 interval_ms=0]]"
@@ -99,7 +101,8 @@ async def run(scale: Scale, users: int) -> bool:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with SimulatorProcess() as simulator:
+    programs = compiled(_PROGRAMS, _say)
+    async with SimulatorProcess(program=programs.simulator) as simulator:
         given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-simulated", **_LIMITS}
         given["WEB_CLIENT_DIR"] = str(_WEB_CLIENT)
         async with Mesh(_STATE, given=given, port=0, progress=_say) as mesh:
@@ -108,7 +111,9 @@ async def run(scale: Scale, users: int) -> bool:
             provider = {"simulator": simulator.pid}
             direct = Side(simulator.url, ("sk-simulated",), provider)
             keys = await log_in(mesh.url, users)
-            runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed=0)
+            # A state that an unfinished run has left knows the answers to that run's questions.
+            seed = int(time.time())
+            runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed, programs.load)
             results = await _measure_all(runner, scale.windows())
             client = await _measure_client(mesh.url, keys[0])
             _say("measuring: a rush")

@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ import httptools
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TEXT = re.compile(rb'"content":\s*"[^"]')
+_EVENT = b"data: {"
 _DONE = b"data: [DONE]"
 _FAILED = b'data: {"error"'
 
@@ -43,31 +45,47 @@ class Target:
             raise TargetError(f"{url}: load goes to this machine only; write http://127.0.0.1:PORT/v1")
         return cls(parts.hostname, parts.port or 80, parts.path.rstrip("/") + "/chat/completions")
 
-    def request(self, api_key: str, model: str, question: str) -> bytes:
-        """The bytes of one streamed chat completion request."""
+    def request(self, api_key: str, model: str, question: str, headers: Sequence[str] = ()) -> bytes:
+        """The bytes of one streamed chat completion request; `headers` are lines such as `x-name: value`."""
         message = {"role": "user", "content": question}
         options = {"include_usage": True}
         fields = {"model": model, "stream": True, "stream_options": options, "messages": [message]}
         body = json.dumps(fields, ensure_ascii=False).encode()
         head = (
             f"POST {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAuthorization: Bearer {api_key}\r\n"
-            f"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
+            + "".join(f"{line}\r\n" for line in headers)
+            + "\r\n"
         )
         return head.encode() + body
 
 
 @dataclass(slots=True)
 class Outcome:
-    """One chat. Times are `time.monotonic()`, finer than uvloop's clock; None where it did not come so far."""
+    """One chat. Times are `time.monotonic()`, finer than uvloop's clock; None where it did not come so far.
+
+    `gaps_ms` are the times between texts, to a tenth of a millisecond.
+    """
 
     sent_at: float | None = None
     first_content_at: float | None = None
+    last_content_at: float | None = None
     ended_at: float | None = None
     chunks: int = 0
+    events: int = 0
+    gaps_ms: list[float] = field(default_factory=list, repr=False)
     error: str | None = None
     body: bytearray | None = None
     tail: bytes = field(default=b"", repr=False)
     times: list[float] | None = field(default=None, repr=False)
+
+    def text_came(self, now: float) -> None:
+        """Notes a piece of the text."""
+        if self.first_content_at is None or self.last_content_at is None:
+            self.first_content_at = now
+        else:
+            self.gaps_ms.append(round((now - self.last_content_at) * 1000, 1))
+        self.last_content_at = now
 
 
 class Connection(asyncio.Protocol):
@@ -123,8 +141,9 @@ class Connection(asyncio.Protocol):
         outcome.chunks += 1
         if outcome.body is not None:
             outcome.body += body
-        if outcome.first_content_at is None and _TEXT.search(outcome.tail + body):
-            outcome.first_content_at = time.monotonic()
+        outcome.events += body.count(_EVENT)
+        if _TEXT.search(outcome.tail + body if outcome.first_content_at is None else body):
+            outcome.text_came(time.monotonic())
         if outcome.times is not None:
             outcome.times.append(time.monotonic())
         if outcome.error is None and _FAILED in body:

@@ -1,8 +1,10 @@
 """Arrival schedules and percentiles: the arithmetic of a measurement."""
 
+import bisect
+import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> list[float]:
@@ -43,3 +45,16 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
         "p99": round(percentile(values, 99), 2),
         "max": round(max(values), 2),
     }
+
+
+def spread_of_counts(counts: Mapping[float, int]) -> dict[str, float] | None:
+    """The same percentiles of values that are counted: how often each came."""
+    if not counts:
+        return None
+    ordered = sorted(counts.items())
+    ends = list(itertools.accumulate(count for _, count in ordered))
+
+    def value(percent: float) -> float:
+        return ordered[bisect.bisect_left(ends, max(math.ceil(percent / 100 * ends[-1]), 1))][0]
+
+    return {"p50": value(50), "p90": value(90), "p99": value(99), "max": ordered[-1][0]}

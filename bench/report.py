@@ -77,15 +77,15 @@ def _speed_row(measured: Measured, baselines: Mapping[str, Measured]) -> tuple[s
 
 def _remarks(measured: Measured) -> list[str]:
     remarks = []
-    errors, generator, lengths = (measured.load[name] for name in ("errors", "generator", "sampled_characters"))
+    errors, generator, texts = (measured.load[name] for name in ("errors", "generator", "sampled_texts"))
     assert isinstance(errors, dict)
     assert isinstance(generator, dict)
     if measured.disturbed:
         remarks.append("DISTURBED: do not use")
     if generator["was_the_bottleneck"]:
         remarks.append("generator late or busy")
-    if isinstance(lengths, dict) and lengths["min"] != lengths["max"]:
-        remarks.append("answers differ in length")
+    if isinstance(texts, int) and texts > 1:
+        remarks.append("answers differ")
     remarks += [f"{count} x {kind}" for kind, count in errors.items()]
     example = measured.load["error_example"]
     return [*remarks, str(example)] if example else remarks

@@ -44,11 +44,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two that are measured: its base URL, its users' keys and its processes by name."""
+    """One of the two that are measured: its base URL, its users' keys, its processes by name, and headers it wants."""
 
     url: str
     api_keys: Sequence[str]
     pids: Mapping[str, int]
+    headers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,16 @@ class Measured:
 class Runner:
     """Measures windows, and a disturbed one a second time."""
 
-    def __init__(self, direct: Side, mesh: Side | None, seed: int) -> None:
+    def __init__(self, direct: Side, mesh: Side | None, seed: int, program: Path | None = None) -> None:
         """Take the two sides.
 
         Args:
             direct: The simulated provider.
             mesh: The mesh; None to measure the provider alone.
             seed: Decides arrivals and questions.
+            program: The compiled load generator; without it the one in Python.
         """
+        self._program = program
         self._direct = direct
         self._mesh = mesh
         self._seed = seed
@@ -132,11 +135,13 @@ class Runner:
             "--directive": window.directive or None,
             "--timeout-s": _CHAT_TIMEOUT_S,
             "--seed": self._seed,
+            "--program": self._program,
         }
         given = [item for name, value in options.items() if value is not None for item in (name, str(value))]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bench.load", *given),
             *(item for key in side.api_keys for item in ("--api-key", key)),
+            *(item for line in side.headers for item in ("--header", line)),
             *(("--same-question",) if window.alike else ()),
             cwd=_ROOT,
             stdout=asyncio.subprocess.PIPE,

@@ -12,18 +12,20 @@ _STOP_GRACE_S = 3.0
 
 
 class SimulatorProcess:
-    """Starts `python -m bench.simulator` on a free port and stops it; it also ends when this process dies.
+    """Starts a simulated provider on a free port and stops it; it also ends when this process dies.
 
     After entering: `url` is the OPENAI_BASE_URL to give to whoever should use it, `pid` its process.
     """
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, program: Path | None = None) -> None:
         """Plan a simulator.
 
         Args:
             flags: More of its command line, such as `"--deltas", "8"`.
+            program: The compiled one, which knows fewer behaviours; else it is `python -m bench.simulator`.
         """
-        self._flags = flags
+        python = (sys.executable, "-m", "bench.simulator", "--until-stdin-closes")
+        self._command = (*((str(program),) if program else python), *flags)
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
         self.pid = 0
@@ -35,7 +37,7 @@ class SimulatorProcess:
             RuntimeError: it ended instead; it has said why on standard error.
         """
         process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bench.simulator", "--until-stdin-closes", *self._flags),
+            *self._command,
             cwd=_ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -1,10 +1,11 @@
 import itertools
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figures import percentile, poisson_arrivals, spread, uniform_arrivals
+from bench.figures import percentile, poisson_arrivals, spread, spread_of_counts, uniform_arrivals
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -51,3 +52,9 @@ def test_poisson_arrivals_have_the_rate_and_the_spread_of_independent_users() ->
 
 def test_uniform_arrivals_keep_their_distance() -> None:
     assert uniform_arrivals(4, 1) == [0, 0.25, 0.5, 0.75]
+
+
+def test_counted_values_have_the_percentiles_of_the_values() -> None:
+    values = [1.0, 1.0, 2.0, 5.0, 5.0, 5.0, 9.0]
+    assert spread_of_counts(Counter(values)) == spread(values)
+    assert spread_of_counts({}) is None

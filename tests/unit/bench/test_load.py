@@ -2,14 +2,18 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from bench.answer import passage
 from bench.client import Client, Target, TargetError
-from bench.load import Generator, Plan, answer_text
+from bench.load import Generator
+from bench.native import load as native
+from bench.plan import Plan
 from bench.simulator_process import SimulatorProcess
+from bench.tally import answer_text
 
 ANSWER = "".join(passage(16, 1))
 
@@ -35,8 +39,15 @@ async def serving(body: bytes, each_s: float = 0) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
-async def report_of(plan: Plan) -> dict[str, object]:
-    return await Generator(plan).run()
+Report = Callable[[Plan], Awaitable[dict[str, object]]]
+
+
+@pytest.fixture(params=["python", "native"])
+def report_of(request: pytest.FixtureRequest, load_program: Path) -> Report:
+    """Either load generator: both must tell the same."""
+    if request.param == "native":
+        return lambda plan: native.run(load_program, plan)
+    return lambda plan: Generator(plan).run()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +75,7 @@ async def test_a_chat_is_read_to_its_end_and_its_connection_used_again(simulator
     assert bodies == [ANSWER, ANSWER]
 
 
-async def test_an_open_loop_starts_every_scheduled_chat(simulator: SimulatorProcess) -> None:
+async def test_an_open_loop_starts_every_scheduled_chat(simulator: SimulatorProcess, report_of: Report) -> None:
     plan = Plan(simulator.url, ("sk-any",), qps=40, seconds=0.5, arrivals="uniform")
     report = await report_of(plan)
     assert report["scheduled"] == report["completed"] == 20
@@ -73,7 +84,7 @@ async def test_an_open_loop_starts_every_scheduled_chat(simulator: SimulatorProc
     assert report["sampled_characters"] == {"min": len(ANSWER), "max": len(ANSWER)}
 
 
-async def test_a_slow_target_does_not_slow_the_arrivals(simulator: SimulatorProcess) -> None:
+async def test_a_slow_target_does_not_slow_the_arrivals(simulator: SimulatorProcess, report_of: Report) -> None:
     plan = Plan(
         simulator.url,
         ("sk-any",),
@@ -92,7 +103,7 @@ async def test_a_slow_target_does_not_slow_the_arrivals(simulator: SimulatorProc
     assert elapsed < 20 * 0.3
 
 
-async def test_a_target_that_falls_behind_does_not_seem_to_keep_up() -> None:
+async def test_a_target_that_falls_behind_does_not_seem_to_keep_up(report_of: Report) -> None:
     async with serving(TEXT_EVENT + b"data: [DONE]\n\n", each_s=0.05) as url:
         report = await report_of(Plan(url, ("k",), qps=100, seconds=0.2, arrivals="uniform"))
     assert report["completed"] == 20
@@ -115,7 +126,7 @@ async def test_latency_counts_from_the_scheduled_start() -> None:
     assert measured["was_the_bottleneck"] is True
 
 
-async def test_a_closed_loop_asks_again_until_the_time_is_over(simulator: SimulatorProcess) -> None:
+async def test_a_closed_loop_asks_again_until_the_time_is_over(simulator: SimulatorProcess, report_of: Report) -> None:
     report = await report_of(Plan(simulator.url, ("a", "b"), mode="burst", seconds=0.3, concurrency=4))
     assert report["errors"] == {}
     completed = report["completed"]
@@ -132,7 +143,9 @@ async def test_a_closed_loop_asks_again_until_the_time_is_over(simulator: Simula
         ("[[sim stall_after=1]]", "timeout"),
     ],
 )
-async def test_what_goes_wrong_is_counted_by_kind(simulator: SimulatorProcess, directive: str, error: str) -> None:
+async def test_what_goes_wrong_is_counted_by_kind(
+    simulator: SimulatorProcess, report_of: Report, directive: str, error: str
+) -> None:
     plan = Plan(simulator.url, ("sk-any",), mode="idle", seconds=0.01, directive=directive, timeout_s=0.3)
     report = await report_of(plan)
     assert report["errors"] == {error: 1}
@@ -142,13 +155,13 @@ async def test_what_goes_wrong_is_counted_by_kind(simulator: SimulatorProcess, d
         assert "rate_limit_exceeded" in str(report["error_example"])
 
 
-async def test_an_error_within_a_stream_is_not_an_answer() -> None:
+async def test_an_error_within_a_stream_is_not_an_answer(report_of: Report) -> None:
     async with serving(TEXT_EVENT + b'data: {"error":{"message":"m"}}\n\n') as url:
         report = await report_of(Plan(url, ("k",), mode="idle", seconds=0.01))
     assert report["errors"] == {"error in the stream": 1}
 
 
-async def test_a_target_that_is_not_there_is_an_error_not_a_crash() -> None:
+async def test_a_target_that_is_not_there_is_an_error_not_a_crash(report_of: Report) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"

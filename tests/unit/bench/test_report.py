@@ -21,7 +21,7 @@ def measured(direct: bool, first: dict[str, float] | None, steal_share: float = 
         "errors": {} if first else {"HTTP 503": 3},
         "error_example": "" if first else "unavailable",
         "first_content_ms": first,
-        "sampled_characters": {"min": 5, "max": 5},
+        "sampled_texts": 1 if first else 2,
         "generator": {"cpu_ms_per_chat": 0.5, "was_the_bottleneck": False},
     }
     cpu = {"simulator": 1.0} if direct else {"gateway": 1.5, "chat": 2.0, "postgres": 4.0}
@@ -45,6 +45,7 @@ def test_the_tables_show_speed_cost_and_what_went_wrong() -> None:
     assert "+50.0" in tables
     assert "3 x HTTP 503; unavailable" in tables
     assert "DISTURBED" in tables
+    assert tables.count("answers differ") == 1
     cost = next(line for line in tables.splitlines() if line.startswith("mesh realistic 25/s") and "4.00" in line)
     assert cost.split()[-1] == "3.50"  # gateway and chat; what is not ours is not in the sum
 
