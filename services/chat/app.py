@@ -32,6 +32,7 @@ from services.chat.settlement import Settlement
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.recovery import Recovery
 from services.chat.streams.registry import TurnRegistry
+from services.chat.streams.servicer import Exchanges
 from services.chat.tokens import TiktokenTokenizer
 from services.chat.turn import Turns
 from services.chat.upstreams.app import open_upstreams, single_provider, upstream_settings
@@ -115,7 +116,8 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         server = runtime.grpc_server()
         ratings = Ratings(outside.pool, runtime.registry)
         erasure = Erasure(ConversationErasure(outside.pool, hot), registry)
-        servicer = ChatServicer(registry, catalogue, conversations, ratings, erasure)
+        exchanges = Exchanges(registry, server.endless, server.item_calls(SERVICE))
+        servicer = ChatServicer(registry, catalogue, conversations, ratings, erasure, exchanges)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(servicer, server.grpc)
         await stack.enter_async_context(running(catalogue.keep_fresh()))
         await stack.enter_async_context(running(conversations.keep_purging(settings.purge_after_days)))

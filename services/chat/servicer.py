@@ -13,6 +13,7 @@ from services.chat.conversations.servicer import ConversationRpcs
 from services.chat.convert import events, requests
 from services.chat.erasure import Erasure
 from services.chat.streams.registry import TurnRegistry
+from services.chat.streams.servicer import Exchanges
 from services.chat.upstreams.catalogue import Catalogue
 
 
@@ -26,9 +27,11 @@ class ChatServicer(ConversationRpcs):
         conversations: Conversations,
         ratings: Ratings,
         erasure: Erasure,
+        exchanges: Exchanges,
     ) -> None:
         """Serve these turns, models, conversations and ratings, and erase users."""
         super().__init__(conversations, ratings)
+        self._exchanges = exchanges
         self._erasure = erasure
         self._registry = registry
         self._catalogue = catalogue
@@ -50,6 +53,14 @@ class ChatServicer(ConversationRpcs):
         async with aclosing(self._registry.resume(requests.turn_key(request), request.after)) as entries:
             async for entry in entries:
                 yield chat_pb2.ResumeTurnResponse(event=events.response(entry, replayed=True))
+
+    async def Exchange(  # noqa: N802  # as above
+        self, request_iterator: AsyncIterator[chat_pb2.ExchangeRequest], context: Any
+    ) -> AsyncIterator[chat_pb2.ExchangeResponse]:
+        """Both of these, of many turns at once."""
+        async with aclosing(self._exchanges.serve(request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def CancelTurn(  # noqa: N802  # as above
         self, request: chat_pb2.CancelTurnRequest, context: Any

@@ -7,6 +7,7 @@ from grpc_reflection.v1alpha import reflection
 from services.runtime.endless import EndlessCalls
 from services.runtime.errors import StartupError
 from services.runtime.interceptors import Observe, RpcMetrics
+from services.runtime.item_calls import ItemCalls
 from services.runtime.tls import TlsFiles, server_credentials
 from services.runtime.trace import Telemetry
 
@@ -38,6 +39,7 @@ class GrpcServer:
     ) -> None:
         """Build the server; nothing listens yet. With `tls` it takes callers with a certificate of the mesh only."""
         self._tls = tls
+        self._metrics, self._telemetry = metrics, telemetry
         interceptors: list[grpc.aio.ServerInterceptor] = [Observe(metrics)]
         if telemetry.provider is not None:
             # Imported late: an untraced process need not pay for it.
@@ -56,6 +58,10 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         self.port = port
+
+    def item_calls(self, service: str) -> ItemCalls:
+        """What observes the calls of a fully qualified service that travel many to a message."""
+        return ItemCalls(self._metrics, self._telemetry, service)
 
     async def start(self, *service_names: str) -> None:
         """Listen, and answer SERVING for each fully qualified service name and for the server as a whole.

@@ -26,6 +26,9 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 # Probes come every few seconds and say nothing about users.
 _QUIET = ("/grpc.health.", "/grpc.reflection.")
 
+# What callers hear of an error that nobody foresaw.
+UNEXPECTED = "An unexpected error happened; it has been logged."
+
 log = structlog.get_logger()
 
 
@@ -109,17 +112,35 @@ class Observe(grpc.aio.ServerInterceptor):
         return call
 
 
-class _Scope:
-    """One call, from its arrival to its end."""
+class CallRecord:
+    """One call in metrics and logs, from its arrival to its end."""
 
-    def __init__(self, metrics: RpcMetrics, method: str, context: Context) -> None:
+    def __init__(self, metrics: RpcMetrics, method: str) -> None:
+        """It begins now."""
         self._metrics = metrics
         self._method = method
-        self._context = context
         self._begin = time.perf_counter()
+        metrics.in_flight.labels(method).inc()
+
+    def end(self, code: str, **fields: str) -> None:
+        """Count, time and log."""
+        duration_s = time.perf_counter() - self._begin
+        self._metrics.in_flight.labels(self._method).dec()
+        self._metrics.handled.labels(self._method, code).inc()
+        self._metrics.seconds.labels(self._method).observe(duration_s)
+        log.debug("call", method=self._method, code=code, duration_ms=round(duration_s * 1000, 2), **fields)
+
+
+class _Scope:
+    """One call and its context."""
+
+    def __init__(self, metrics: RpcMetrics, method: str, context: Context) -> None:
+        self._method = method
+        self._context = context
         traceparent = next((str(v) for k, v in context.invocation_metadata() or () if k == TRACEPARENT), None)
         structlog.contextvars.bind_contextvars(trace_id=adopt_traceparent(traceparent))
-        metrics.in_flight.labels(method).inc()
+        self._record = CallRecord(metrics, method)
+        self.end = self._record.end
 
     async def fail(self, error: BaseException) -> None:
         """Record the error; one of ours is sent in its wire form, which raises in turn."""
@@ -129,14 +150,6 @@ class _Scope:
         elif not isinstance(error, asyncio.CancelledError | GeneratorExit | grpc.aio.AbortError):
             log.error("unexpected error", method=self._method, exc_info=error)
             self.end("INTERNAL")
-            await self._context.abort(grpc.StatusCode.INTERNAL, "An unexpected error happened; it has been logged.")
+            await self._context.abort(grpc.StatusCode.INTERNAL, UNEXPECTED)
         else:
             self.end("CANCELLED" if not isinstance(error, Exception) else "ABORTED")
-
-    def end(self, code: str, **fields: str) -> None:
-        """Count, time and log."""
-        duration_s = time.perf_counter() - self._begin
-        self._metrics.in_flight.labels(self._method).dec()
-        self._metrics.handled.labels(self._method, code).inc()
-        self._metrics.seconds.labels(self._method).observe(duration_s)
-        log.debug("call", method=self._method, code=code, duration_ms=round(duration_s * 1000, 2), **fields)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 
 from services.runtime.errors import FAULTS, Code, ServiceError
 
@@ -98,31 +98,54 @@ def exemplar() -> dict[str, str] | None:
 
 
 class ItemSpans:
-    """Server spans of requests that travel many to a message, each with a traceparent of its own.
+    """Spans of requests that travel many to a message, each with a traceparent of its own.
 
     Named and attributed as OpenTelemetry's semantic conventions for RPC say, as if each were a call.
     """
 
     def __init__(self, telemetry: Telemetry, service: str) -> None:
-        """Record requests to this fully qualified service, if tracing is on."""
+        """Record requests of this fully qualified service, if tracing is on."""
         self._tracer = telemetry.tracer(service) if telemetry.on else None
         self._service = service
 
     def record(self, method: str, traceparent: str, outcome: "asyncio.Future[ResultT]") -> None:
         """Record from now until the outcome is there; without a traceparent the request belongs to no trace."""
+        if (span := self.begin(method, traceparent)) is not None:
+            outcome.add_done_callback(partial(_end_with, span))
+
+    def begin(self, method: str, traceparent: str) -> trace.Span | None:
+        """A span of a request that has come, for `end_span`; None where nobody records it."""
         if self._tracer is None or not traceparent:
-            return
-        span = self._tracer.start_span(
+            return None
+        return self._tracer.start_span(
             f"{self._service}/{method}",
             context=propagate.extract({TRACEPARENT: traceparent}),
             kind=trace.SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": method},
+            attributes=self._attributes(method),
         )
-        outcome.add_done_callback(partial(_end, span))
+
+    def call(self, method: str) -> trace.Span | None:
+        """A span of a request that is sent, for `end_span`, in the trace at hand; None where nobody records it."""
+        if self._tracer is None:
+            return None
+        kind, attributes = trace.SpanKind.CLIENT, self._attributes(method)
+        return self._tracer.start_span(f"{self._service}/{method}", kind=kind, attributes=attributes)
+
+    def _attributes(self, method: str) -> dict[str, str]:
+        return {"rpc.system": "grpc", "rpc.service": self._service, "rpc.method": method}
 
 
-def _end(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:
-    error = None if outcome.cancelled() else outcome.exception()
+def adopt_span(span: trace.Span) -> None:
+    """Let whatever the current context does belong to a span, for as long as the context is used."""
+    context.attach(trace.set_span_in_context(span))
+
+
+def _end_with(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:
+    end_span(span, None if outcome.cancelled() else outcome.exception())
+
+
+def end_span(span: trace.Span, error: BaseException | None) -> None:
+    """A request was answered, or failed with this error."""
     code = error.wire_code if isinstance(error, ServiceError) else Code.INTERNAL if error else 0
     span.set_attribute("rpc.grpc.status_code", int(code))
     if code in FAULTS:

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
+from queqiao.chat.v1 import chat_pb2
 
 from services.runtime.errors import Code, InvalidRequestError, RemoteError, ServiceError
 from services.runtime.trace import current_traceparent
+from tests.fakes.chat_exchange import ExchangeOfCalls
 
 MODEL = "fake-model"
 
 
 @dataclass
-class FakeChat(chat_pb2_grpc.ChatServiceServicer):
+class FakeChat(ExchangeOfCalls):
     """Plays `script` in every turn: a text or a piece is a delta, a number a pause in seconds, an error is raised.
 
     `refusal` is raised before the turn is admitted, which takes `admission_s`. Every request, trace and
@@ -42,6 +43,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     answer: str = ""
     requests: list[chat_pb2.StreamTurnRequest] = field(default_factory=list)
     traceparents: list[str] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reset(self) -> None:

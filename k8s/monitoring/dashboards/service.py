@@ -2,7 +2,7 @@
 
 from k8s.monitoring.dashboards.model import Dashboard, Query, Row, Unit, figures, lines, quantile, rate
 
-_UNARY = '{grpc_method!~".*/(StreamTurn|ResumeTurn|ScreenOutput|Write)"}'
+_UNARY = '{grpc_method!~".*/(StreamTurn|ResumeTurn|Exchange|ScreenOutput|Write)"}'
 
 _GOALS = Row(
     "Objectives",

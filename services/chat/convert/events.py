@@ -3,8 +3,7 @@
 from queqiao.chat.v1 import chat_pb2
 
 from services.chat.domain import Channel, Completed, Delta, Failed, FinishReason, Model, Piece, Source, Started
-from services.chat.streams.domain import Entry
-from services.runtime.errors import Code, RemoteError
+from services.chat.streams.domain import Entry, failure
 
 _FINISH_REASONS = {
     FinishReason.STOP: chat_pb2.FINISH_REASON_STOP,
@@ -38,14 +37,7 @@ def response(entry: Entry, *, replayed: bool) -> chat_pb2.StreamTurnResponse:
         case Completed():
             return chat_pb2.StreamTurnResponse(completed=_completed(event), position=entry.position)
         case Failed():
-            raise RemoteError(
-                Code(event.code),
-                event.reason,
-                event.message,
-                metadata=event.metadata,
-                fields=event.fields,
-                retry_after_s=event.retry_after_s,
-            )
+            raise failure(event)
 
 
 def model(model: Model) -> chat_pb2.Model:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.chat.domain import Completed, Delta, Event, Failed, Piece
-from services.runtime.errors import UnavailableError
+from services.runtime.errors import Code, RemoteError, UnavailableError
 
 
 class TurnKey(NamedTuple):
@@ -104,10 +104,43 @@ class TurnLog(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Somebody who listens to a turn without a task of their own: told of news, they take it when they can."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has been taken."""
+        ...
+
+    def take(self, before: float = ...) -> list[Entry]:
+        """What is new, up to the first event that reaches a position or further; see `resumed`.
+
+        Raises:
+            ServiceError: The turn cannot be followed any more, and this is why.
+        """
+        ...
+
+    def leave(self, *, stop: bool = False) -> None:
+        """Listen no more; whoever is the last may be the one who stops the turn."""
+        ...
+
+
 def unbegun(attempt: int) -> Failed:
     """The end of a turn that was stopped before anything was asked: the same attempt may be made again."""
     message = "The turn was stopped before it began."
     return Failed(UnavailableError.code, UnavailableError.reason, message, retry_after_s=1, next_attempt=attempt)
+
+
+def failure(event: Failed) -> RemoteError:
+    """What a turn ended with, as callers are told."""
+    return RemoteError(
+        Code(event.code),
+        event.reason,
+        event.message,
+        metadata=event.metadata,
+        fields=event.fields,
+        retry_after_s=event.retry_after_s,
+    )
 
 
 def resumed(entries: Iterable[Entry], after: int) -> Iterator[Entry]:

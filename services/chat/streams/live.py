@@ -1,6 +1,7 @@
 """A turn that runs in this process: a task of its own, which whoever listens may leave and come back to. Pure."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -49,8 +50,7 @@ class LiveTurn:
         self.fingerprint = ""
         self._attempt = attempt
         self._entries: list[Entry] = []
-        self._news = asyncio.Event()
-        self._listeners = 0
+        self._listening: dict[Listening, Callable[[], None]] = {}
         self._stopping = False
         self._grace_s = grace_s
         self._is_followed = is_followed
@@ -75,30 +75,39 @@ class LiveTurn:
         """Wait until it is over."""
         await asyncio.wait({self._task})
 
-    async def follow(self, after: int, *, stop_on_leave: bool = False) -> AsyncGenerator[Entry]:
-        """Every event after a position; see `resumed`. Whoever leaves early may be the one who stops the turn."""
-        self._listeners += 1
+    def listen(self, after: int, on_news: Callable[[], None]) -> "Listening":
+        """Listen from now on, behind a position, without a task; `on_news` is called at each event that is to come."""
         if self._leaving is not None:
             self._leaving.cancel()
             self._leaving = None
-        seen = 0
+        listening = Listening(self, self._entries, after)
+        self._listening[listening] = on_news
+        return listening
+
+    def unlisten(self, listening: "Listening", *, stop: bool) -> None:
+        """One of those who listen leaves."""
+        if self._listening.pop(listening, None) is not None:
+            self.leave(stop=stop)
+
+    async def follow(self, after: int, *, stop_on_leave: bool = False) -> AsyncGenerator[Entry]:
+        """Every event after a position; see `resumed`. Whoever leaves early may be the one who stops the turn."""
+        news = asyncio.Event()
+        listening = self.listen(after, news.set)
         try:
             while True:
-                news, fresh = self._news, self._entries[seen:]
-                seen += len(fresh)
-                for entry in resumed(fresh, after):
+                news.clear()
+                for entry in listening.take():
                     yield entry
-                if self.ended and seen == len(self._entries):
+                if listening.ended:
                     return
-                if seen == len(self._entries):
+                if not listening.behind:
                     await news.wait()
         finally:
-            self._listeners -= 1
-            self.leave(stop=stop_on_leave)
+            listening.leave(stop=stop_on_leave)
 
     def leave(self, *, stop: bool) -> None:
         """Somebody has left, or never came: while nobody listens the turn stops, at once or after its grace."""
-        if self._listeners or self.ended:
+        if self._listening or self.ended:
             return
         if stop:
             self.stop()
@@ -132,5 +141,38 @@ class LiveTurn:
         entry = Entry(max(position, last), event)
         self._entries.append(entry)
         self._on_entry(entry)
-        self._news.set()
-        self._news = asyncio.Event()
+        for on_news in tuple(self._listening.values()):
+            on_news()
+
+
+class Listening:
+    """Whoever listens to a turn without a task: told of news, they take it when they can."""
+
+    def __init__(self, turn: LiveTurn, entries: list[Entry], after: int) -> None:
+        """Listen to a turn that keeps these entries, behind a position."""
+        self._turn = turn
+        self._entries = entries
+        self._after = self._reached = after
+        self._seen = 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether something is to be taken."""
+        return self._seen < len(self._entries)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has been taken."""
+        return self._turn.ended and not self.behind
+
+    def take(self, before: float = math.inf) -> list[Entry]:
+        """What is new, up to the first event that reaches a position or further; see `resumed`."""
+        begin = self._seen
+        while self._seen < len(self._entries) and self._reached < before:
+            self._reached = max(self._reached, self._entries[self._seen].position)
+            self._seen += 1
+        return list(resumed(self._entries[begin : self._seen], self._after))
+
+    def leave(self, *, stop: bool = False) -> None:
+        """Listen no more; whoever is the last may be the one who stops the turn."""
+        self._turn.unlisten(self, stop=stop)

@@ -10,7 +10,8 @@ from typing import Protocol
 from services.chat.domain import Question
 from services.chat.errors import RequestConflictError, TurnNotFoundError
 from services.chat.ports import Show
-from services.chat.streams.domain import Entry, TurnKey, TurnLog, resumed
+from services.chat.streams.distant import Distant
+from services.chat.streams.domain import Entry, Listener, TurnKey, TurnLog, resumed
 from services.chat.streams.live import LiveTurn
 
 
@@ -49,24 +50,27 @@ class TurnRegistry:
             ServiceError: As `TurnLog.follow`, for a turn that runs elsewhere.
         """
         key = TurnKey(question.user_id, question.request_id)
-        live, replayed = self._live.get(key), True
-        if live is None:
-            # A claim is not to be called back: whoever leaves before it is answered leaves a turn like any other.
-            beginning = asyncio.create_task(self._claimed(key, question, fingerprint))
-            self._beginning.add(beginning)
-            beginning.add_done_callback(self._beginning.discard)
-            try:
-                live, begun = await asyncio.shield(beginning)
-            except asyncio.CancelledError:
-                beginning.add_done_callback(partial(_left, stop=stop_on_leave))
-                raise
-            replayed = not begun
-        if live is not None and live.fingerprint != fingerprint:
-            raise _conflict()
+        live, replayed = await self._found(key, question, fingerprint, stop_on_leave=stop_on_leave)
         entries = self._elsewhere(key, 0) if live is None else live.follow(0, stop_on_leave=stop_on_leave)
         async with aclosing(entries):
             async for entry in entries:
                 yield entry, replayed
+
+    async def listen(
+        self, question: Question, fingerprint: str, on_news: Callable[[], None], *, stop_on_leave: bool = False
+    ) -> tuple[Listener, bool]:
+        """As `open`, for somebody who listens without a task and is told of news; `stop_on_leave` until it is found.
+
+        Raises:
+            RequestConflictError: The request_id was used for another input.
+        """
+        key = TurnKey(question.user_id, question.request_id)
+        live, replayed = await self._found(key, question, fingerprint, stop_on_leave=stop_on_leave)
+        return self._listener(live, key, 0, on_news), replayed
+
+    def listen_again(self, key: TurnKey, after: int, on_news: Callable[[], None]) -> Listener:
+        """As `resume`, for somebody who listens without a task and is told of news."""
+        return self._listener(self._live.get(key), key, after, on_news)
 
     async def resume(self, key: TurnKey, after: int) -> AsyncGenerator[Entry]:
         """The events of a turn after a position, `Started` always among them.
@@ -123,6 +127,35 @@ class TurnRegistry:
         for live in turns:
             live.stop()
         await asyncio.gather(*(live.wait() for live in turns))
+
+    async def _found(
+        self, key: TurnKey, question: Question, fingerprint: str, *, stop_on_leave: bool
+    ) -> tuple[LiveTurn | None, bool]:
+        """The turn if it runs here, which this begins unless an earlier call did; and whether one did.
+
+        Raises:
+            RequestConflictError: The request_id was used for another input.
+        """
+        live, replayed = self._live.get(key), True
+        if live is None:
+            # A claim is not to be called back: whoever leaves before it is answered leaves a turn like any other.
+            beginning = asyncio.create_task(self._claimed(key, question, fingerprint))
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+            try:
+                live, begun = await asyncio.shield(beginning)
+            except asyncio.CancelledError:
+                beginning.add_done_callback(partial(_left, stop=stop_on_leave))
+                raise
+            replayed = not begun
+        if live is not None and live.fingerprint != fingerprint:
+            raise _conflict()
+        return live, replayed
+
+    def _listener(self, live: LiveTurn | None, key: TurnKey, after: int, on_news: Callable[[], None]) -> Listener:
+        if live is None:
+            return Distant(self._elsewhere(key, after), after, on_news)
+        return live.listen(after, on_news)
 
     async def _claimed(self, key: TurnKey, question: Question, fingerprint: str) -> tuple[LiveTurn | None, bool]:
         """The turn if it runs here, and whether this began it.

@@ -24,7 +24,7 @@ MIGRATIONS = Path(services.chat.__file__).with_name("migrations")
 class Rpcs(ConversationRpcs):
     """Those about conversations alone."""
 
-    StreamTurn = ResumeTurn = CancelTurn = ListModels = EraseUser = None  # type: ignore[assignment]  # not under test
+    StreamTurn = ResumeTurn = Exchange = CancelTurn = ListModels = EraseUser = None  # type: ignore[assignment]  # not under test
 
 
 @pytest.fixture

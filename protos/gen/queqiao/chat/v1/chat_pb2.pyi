@@ -659,6 +659,154 @@ class ResumeTurnResponse(_message.Message):
 Global___ResumeTurnResponse: _TypeAlias = ResumeTurnResponse  # noqa: Y015
 
 @_typing.final
+class ExchangeRequest(_message.Message):
+    """What a caller says of any number of turns, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnCall]:
+        """What is said of one turn each."""
+
+    def __init__(
+        self,
+        *,
+        calls: _abc.Iterable[Global___TurnCall] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeRequest: _TypeAlias = ExchangeRequest  # noqa: Y015
+
+@_typing.final
+class TurnCall(_message.Message):
+    """What a caller says of one turn."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    BEGIN_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    LEAVE_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    call: _builtins.int
+    """The caller's number for the turn, as this one call knows it. Required; free again when the turn has ended."""
+    acknowledged: _builtins.int
+    """Everything up to this position has been taken."""
+    leave: _builtins.bool
+    """Nobody listens here any more: as a cancelled call of StreamTurn or ResumeTurn. No frame follows. Always true."""
+    traceparent: _builtins.str
+    """The W3C trace context that the turn belongs to, with `begin` and `resume`. Empty: a trace of its own."""
+    timeout_ms: _builtins.int
+    """The turn's deadline, with `begin` and `resume`: after so many milliseconds it is left, and its last frame says
+    DEADLINE_EXCEEDED. 0: none.
+    """
+    @_builtins.property
+    def begin(self) -> Global___StreamTurnRequest:
+        """As StreamTurn."""
+
+    @_builtins.property
+    def resume(self) -> Global___ResumeTurnRequest:
+        """As ResumeTurn."""
+
+    def __init__(
+        self,
+        *,
+        call: _builtins.int = ...,
+        begin: Global___StreamTurnRequest | None = ...,
+        resume: Global___ResumeTurnRequest | None = ...,
+        acknowledged: _builtins.int = ...,
+        leave: _builtins.bool = ...,
+        traceparent: _builtins.str = ...,
+        timeout_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "begin", b"begin", "leave", b"leave", "resume", b"resume", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "begin", b"begin", "call", b"call", "leave", b"leave", "resume", b"resume", "step", b"step", "timeout_ms", b"timeout_ms", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["begin", "resume", "acknowledged", "leave"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___TurnCall: _TypeAlias = TurnCall  # noqa: Y015
+
+@_typing.final
+class ExchangeResponse(_message.Message):
+    """What happened to any number of turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    draining: _builtins.bool
+    """Whether the service stops: it takes no new turn over this call."""
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___TurnFrame]:
+        """What happened to one turn each."""
+
+    def __init__(
+        self,
+        *,
+        frames: _abc.Iterable[Global___TurnFrame] | None = ...,
+        draining: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "frames", b"frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeResponse: _TypeAlias = ExchangeResponse  # noqa: Y015
+
+@_typing.final
+class TurnFrame(_message.Message):
+    """What happened to one turn since its last frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_FIELD_NUMBER: _builtins.int
+    NOT_TAKEN_FIELD_NUMBER: _builtins.int
+    call: _builtins.int
+    """The caller's number for the turn."""
+    ended: _builtins.bool
+    """Whether nothing follows."""
+    error_status: _builtins.bytes
+    """What it ended with, a serialised google.rpc.Status as StreamTurn or ResumeTurn would have failed with; empty: it
+    did not fail.
+    """
+    not_taken: _builtins.bool
+    """Whether it was asked over a call that takes no new turns: nothing has been done, and another call takes it."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamTurnResponse]:
+        """Its events, as StreamTurn and ResumeTurn have them; texts that came in several may come in one."""
+
+    def __init__(
+        self,
+        *,
+        call: _builtins.int = ...,
+        events: _abc.Iterable[Global___StreamTurnResponse] | None = ...,
+        ended: _builtins.bool = ...,
+        error_status: _builtins.bytes = ...,
+        not_taken: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "ended", b"ended", "error_status", b"error_status", "events", b"events", "not_taken", b"not_taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TurnFrame: _TypeAlias = TurnFrame  # noqa: Y015
+
+@_typing.final
 class CancelTurnRequest(_message.Message):
     """Asks to stop a turn."""
 

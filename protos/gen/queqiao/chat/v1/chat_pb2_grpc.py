@@ -50,6 +50,11 @@ class ChatServiceStub:
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.SerializeToString,
                 response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.FromString,
                 _registered_method=True)
+        self.Exchange = channel.stream_stream(
+                '/queqiao.chat.v1.ChatService/Exchange',
+                request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeRequest.SerializeToString,
+                response_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeResponse.FromString,
+                _registered_method=True)
         self.CancelTurn = channel.unary_unary(
                 '/queqiao.chat.v1.ChatService/CancelTurn',
                 request_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnRequest.SerializeToString,
@@ -151,6 +156,28 @@ class ChatServiceServicer:
 
         Errors: NOT_FOUND with TURN_NOT_FOUND when there is no such turn of this user, or its events are not kept any
         more; whatever ends the turn, as StreamTurn has it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exchange(self, request_iterator, context):
+        """StreamTurn and ResumeTurn for a service that has many turns at once, all over one call: what a call of its own
+        would say of a turn, its beginning, trace, deadline and end, is said in messages that carry many turns.
+
+        A caller names each of its turns by a number. Whatever happened to all of them since the last response comes in one
+        response, and what it asks at one moment may share one request. The service sends of an answer no more than 4,096
+        positions beyond what was acknowledged, and then the one event that reaches further; what waits for an
+        acknowledgement comes as few events. A caller that acknowledges whenever another 2,048 positions have really been
+        taken never waits; of short answers nothing need be acknowledged.
+
+        A call that breaks leaves its turns as if their callers had gone: whatever a request said, they go on for a while,
+        and whoever had them comes back over another call, by `resume` with the last position, or by the same `begin`. A
+        service that stops says `draining`: it takes no new turn over this call, those that it has go on as they always
+        do, and then it ends the call. A caller ends it by closing its half, once no turn needs an acknowledgement.
+
+        Errors: those of a turn are in its last frame. The whole call fails with INVALID_ARGUMENT and INVALID_REQUEST for
+        a number that names a turn which is still under way, and for an item that says nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,6 +298,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.FromString,
                     response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.SerializeToString,
             ),
+            'Exchange': grpc.stream_stream_rpc_method_handler(
+                    servicer.Exchange,
+                    request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeRequest.FromString,
+                    response_serializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeResponse.SerializeToString,
+            ),
             'CancelTurn': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelTurn,
                     request_deserializer=queqiao_dot_chat_dot_v1_dot_chat__pb2.CancelTurnRequest.FromString,
@@ -387,6 +419,33 @@ class ChatService:
             '/queqiao.chat.v1.ChatService/ResumeTurn',
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnRequest.SerializeToString,
             queqiao_dot_chat_dot_v1_dot_chat__pb2.ResumeTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exchange(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/queqiao.chat.v1.ChatService/Exchange',
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeRequest.SerializeToString,
+            queqiao_dot_chat_dot_v1_dot_chat__pb2.ExchangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,24 @@ class ChatServiceStub:
     Errors: NOT_FOUND with TURN_NOT_FOUND when there is no such turn of this user, or its events are not kept any
     more; whatever ends the turn, as StreamTurn has it.
     """
+    Exchange: _grpc.StreamStreamMultiCallable[_chat_pb2.ExchangeRequest, _chat_pb2.ExchangeResponse]
+    """StreamTurn and ResumeTurn for a service that has many turns at once, all over one call: what a call of its own
+    would say of a turn, its beginning, trace, deadline and end, is said in messages that carry many turns.
+
+    A caller names each of its turns by a number. Whatever happened to all of them since the last response comes in one
+    response, and what it asks at one moment may share one request. The service sends of an answer no more than 4,096
+    positions beyond what was acknowledged, and then the one event that reaches further; what waits for an
+    acknowledgement comes as few events. A caller that acknowledges whenever another 2,048 positions have really been
+    taken never waits; of short answers nothing need be acknowledged.
+
+    A call that breaks leaves its turns as if their callers had gone: whatever a request said, they go on for a while,
+    and whoever had them comes back over another call, by `resume` with the last position, or by the same `begin`. A
+    service that stops says `draining`: it takes no new turn over this call, those that it has go on as they always
+    do, and then it ends the call. A caller ends it by closing its half, once no turn needs an acknowledgement.
+
+    Errors: those of a turn are in its last frame. The whole call fails with INVALID_ARGUMENT and INVALID_REQUEST for
+    a number that names a turn which is still under way, and for an item that says nothing.
+    """
     CancelTurn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelTurnRequest, _chat_pb2.CancelTurnResponse]
     """Stops a turn, at whichever replica it runs, within a second. Its stream ends with `completed` and
     FINISH_REASON_CANCELLED; what was produced is charged.
@@ -171,6 +189,24 @@ class ChatServiceAsyncStub(ChatServiceStub):
 
     Errors: NOT_FOUND with TURN_NOT_FOUND when there is no such turn of this user, or its events are not kept any
     more; whatever ends the turn, as StreamTurn has it.
+    """
+    Exchange: _aio.StreamStreamMultiCallable[_chat_pb2.ExchangeRequest, _chat_pb2.ExchangeResponse]  # type: ignore[assignment]
+    """StreamTurn and ResumeTurn for a service that has many turns at once, all over one call: what a call of its own
+    would say of a turn, its beginning, trace, deadline and end, is said in messages that carry many turns.
+
+    A caller names each of its turns by a number. Whatever happened to all of them since the last response comes in one
+    response, and what it asks at one moment may share one request. The service sends of an answer no more than 4,096
+    positions beyond what was acknowledged, and then the one event that reaches further; what waits for an
+    acknowledgement comes as few events. A caller that acknowledges whenever another 2,048 positions have really been
+    taken never waits; of short answers nothing need be acknowledged.
+
+    A call that breaks leaves its turns as if their callers had gone: whatever a request said, they go on for a while,
+    and whoever had them comes back over another call, by `resume` with the last position, or by the same `begin`. A
+    service that stops says `draining`: it takes no new turn over this call, those that it has go on as they always
+    do, and then it ends the call. A caller ends it by closing its half, once no turn needs an acknowledgement.
+
+    Errors: those of a turn are in its last frame. The whole call fails with INVALID_ARGUMENT and INVALID_REQUEST for
+    a number that names a turn which is still under way, and for an item that says nothing.
     """
     CancelTurn: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelTurnRequest, _chat_pb2.CancelTurnResponse]  # type: ignore[assignment]
     """Stops a turn, at whichever replica it runs, within a second. Its stream ends with `completed` and
@@ -281,6 +317,30 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND with TURN_NOT_FOUND when there is no such turn of this user, or its events are not kept any
         more; whatever ends the turn, as StreamTurn has it.
+        """
+
+    @_abc_1.abstractmethod
+    def Exchange(
+        self,
+        request_iterator: _MaybeAsyncIterator[_chat_pb2.ExchangeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_pb2.ExchangeResponse], _abc.AsyncIterator[_chat_pb2.ExchangeResponse]]:
+        """StreamTurn and ResumeTurn for a service that has many turns at once, all over one call: what a call of its own
+        would say of a turn, its beginning, trace, deadline and end, is said in messages that carry many turns.
+
+        A caller names each of its turns by a number. Whatever happened to all of them since the last response comes in one
+        response, and what it asks at one moment may share one request. The service sends of an answer no more than 4,096
+        positions beyond what was acknowledged, and then the one event that reaches further; what waits for an
+        acknowledgement comes as few events. A caller that acknowledges whenever another 2,048 positions have really been
+        taken never waits; of short answers nothing need be acknowledged.
+
+        A call that breaks leaves its turns as if their callers had gone: whatever a request said, they go on for a while,
+        and whoever had them comes back over another call, by `resume` with the last position, or by the same `begin`. A
+        service that stops says `draining`: it takes no new turn over this call, those that it has go on as they always
+        do, and then it ends the call. A caller ends it by closing its half, once no turn needs an acknowledgement.
+
+        Errors: those of a turn are in its last frame. The whole call fails with INVALID_ARGUMENT and INVALID_REQUEST for
+        a number that names a turn which is still under way, and for an item that says nothing.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,30 @@
+"""What callers of an Exchange are told of a turn."""
+
+from google.rpc import code_pb2, status_pb2
+from queqiao.chat.v1 import chat_pb2
+
+from services.chat.convert import events
+from services.chat.domain import Failed
+from services.chat.streams.carried import News
+from services.runtime.errors import ServiceError
+from services.runtime.interceptors import UNEXPECTED
+from services.runtime.status import to_status
+
+
+def frame(number: int, news: News) -> chat_pb2.TurnFrame:
+    """What is new of the turn that the caller knows by a number."""
+    told = [entry for entry in news.entries if not isinstance(entry.event, Failed)]
+    return chat_pb2.TurnFrame(
+        call=number,
+        events=[events.response(entry, replayed=news.replayed) for entry in told],
+        ended=news.ended,
+        error_status=b"" if news.error is None else _status(news.error).SerializeToString(),
+    )
+
+
+def _status(error: Exception) -> status_pb2.Status:
+    if isinstance(error, ServiceError):
+        return to_status(error)
+    if isinstance(error, TimeoutError):
+        return status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message="Deadline exceeded.")
+    return status_pb2.Status(code=code_pb2.INTERNAL, message=UNEXPECTED)
