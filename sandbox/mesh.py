@@ -16,6 +16,7 @@ from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
 from sandbox.variables import NEEDS, REFERENCE, SHARED
+from sandbox.workers import Workers
 
 ResultT = TypeVar("ResultT")
 
@@ -32,9 +33,6 @@ _OUTSIDE: dict[str, parts.Start] = {
 
 # Where `npm run dev` serves the client's pages.
 _PAGE_PORT = 5173
-
-# What listens on a port that nobody chose.
-_INNER_PORTS = (*_OUTSIDE, *(name for name in _LAYERS if name != "gateway"), *(f"{name} metrics" for name in _LAYERS))
 
 # How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
 _DRAIN_S = "3"
@@ -81,8 +79,10 @@ class Mesh:
         self.env: dict[str, str] = {}
         self.api_key = ""
         self._host = host
+        self._workers = Workers.of(given)
+        names = _listeners(self._workers)
         # All at once: none of the inner ones may be the gateway's.
-        free, *inner = free_ports(1 + len(_INNER_PORTS))
+        free, *inner = free_ports(1 + len(names))
         self._port = port or free
         # Where WeChat finds us, unless the owner says where that is.
         callbacks = {
@@ -90,7 +90,7 @@ class Mesh:
             "WECHAT_MESSAGE_PUSH_URL": f"{self.url}/v1/payments/virtual-payment/notify",
         }
         self._given = callbacks | {name: value for name, value in given.items() if value}
-        self._ports = dict(zip(_INNER_PORTS, inner, strict=True))
+        self._ports = dict(zip(names, inner, strict=True))
         self._progress = progress
         self._supervisor = Supervisor(restarted, stop_grace_s=_stop_grace_s(self._given.get("DRAIN_S") or _DRAIN_S))
         self._lock: IO[str] | None = None
@@ -157,7 +157,8 @@ class Mesh:
         self.env["SESSION_SECRET"] = self.state.secret("session")
         self.env["AUDIT_SECRET"] = self._given.get("AUDIT_SECRET") or self.state.secret("audit")
         for service in ("billing", "moderation", "chat"):
-            self.env[f"{service.upper()}_TARGET"] = f"{HOST}:{self._ports[service]}"
+            ports = [self._ports[worker] for worker in self._workers.names(service)]
+            self.env[f"{service.upper()}_TARGET"] = self._workers.target(ports)
 
     def _write_env(self) -> None:
         """Tell commands, and whoever else wants to reach the mesh, how."""
@@ -170,10 +171,18 @@ class Mesh:
         return part
 
     async def _service(self, name: str) -> None:
-        env = self._service_env(name)
-        self.env[f"{name.upper()}_METRICS_PORT"] = env["METRICS_PORT"]
-        await self._launch(name, name, env)
+        await _all(self._worker(name, worker) for worker in self._workers.names(name))
         self._progress(name)
+
+    async def _worker(self, service: str, name: str) -> None:
+        """One process of a service; those of the gateway share its port, each other has one of its own."""
+        env = self._service_env(service)
+        if name != service:
+            env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
+            if service != "gateway":
+                env["PORT"] = str(self._ports[name])
+        self.env[f"{name.replace(' ', '_').upper()}_METRICS_PORT"] = env["METRICS_PORT"]
+        await self._launch(service, name, env)
 
     async def replica(self, service: str, name: str, **changes: str) -> str:
         """Start another replica of a service, as `name`; answers its target, or its URL for the gateway.
@@ -213,8 +222,9 @@ class Mesh:
         if name == "gateway":
             # The pages of a laptop: another port of it is another origin.
             env.setdefault("CORS_ORIGINS", ",".join(f"http://{host}:{_PAGE_PORT}" for host in ("localhost", HOST)))
-            return env | {"HOST": self._host, "PORT": str(self._port)}
-        return env | {"HOST": HOST, "PORT": known[f"{name.upper()}_TARGET"].rsplit(":", 1)[1]}
+            shared = {"PORT_SHARED": "true"} if self._workers.count > 1 else {}
+            return env | {"HOST": self._host, "PORT": str(self._port)} | shared
+        return env | {"HOST": HOST, "PORT": str(self._ports[name])}
 
     def _upstream_variables(self) -> Sequence[str]:
         """The variables that `UPSTREAMS_FILE` refers to; whether it makes sense is for the service to say."""
@@ -278,6 +288,13 @@ def _stop_grace_s(drain_s: str) -> float:
     except ValueError:
         # The services say what is wrong with it.
         return _STOP_GRACE_S
+
+
+def _listeners(workers: Workers) -> Sequence[str]:
+    """What listens on a port that nobody chose."""
+    processes = [name for service in _LAYERS for name in workers.names(service)]
+    inner = [name for service in _LAYERS if service != "gateway" for name in workers.names(service)]
+    return (*_OUTSIDE, *inner, *(f"{name} metrics" for name in processes))
 
 
 async def _all(work: Iterable[Coroutine[None, None, ResultT]]) -> list[ResultT]:

@@ -1,6 +1,7 @@
 """A Prometheus of one's own that scrapes a mesh of this machine."""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,14 +29,15 @@ def find() -> str | None:
 
 
 def configuration(targets: Mapping[str, str], *, interval: str) -> str:
-    """Prometheus's configuration for these targets (`host:port` by job), all rules included.
+    """Prometheus's configuration for these targets (`host:port` by job, several with commas), all rules included.
 
     Args:
         targets: Where the metrics of each service are.
         interval: How often they are scraped and rules are evaluated, such as "5s".
     """
     jobs = "".join(
-        f"  - job_name: {job}\n    static_configs:\n      - targets: ['{target}']\n" for job, target in targets.items()
+        f"  - job_name: {job}\n    static_configs:\n      - targets: {target.split(',')}\n"
+        for job, target in targets.items()
     )
     return (
         f"global:\n  scrape_interval: {interval}\n  evaluation_interval: {interval}\n"
@@ -51,9 +53,16 @@ def targets_of(env: Mapping[str, str]) -> dict[str, str]:
         PartError: It wrote none.
     """
     try:
-        return {service: f"{HOST}:{env[f'{service.upper()}_METRICS_PORT']}" for service in SERVICES}
+        return {service: ",".join(_metrics_of(service, env)) for service in SERVICES}
     except KeyError as missing:
         raise PartError(f"The mesh says no {missing.args[0]}: stop it and start it again with `make run`.") from None
+
+
+def _metrics_of(service: str, env: Mapping[str, str]) -> list[str]:
+    """Where the metrics of each process of a service are."""
+    first = f"{service.upper()}_METRICS_PORT"
+    further = sorted(name for name in env if re.fullmatch(rf"{service.upper()}_\d+_METRICS_PORT", name))
+    return [f"{HOST}:{env[name]}" for name in (first, *further)]
 
 
 class Prometheus:

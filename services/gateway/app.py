@@ -147,6 +147,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
             _outermost(Edge(routes, labels(routes), metrics, traced=runtime.telemetry.on), settings, runtime),
             host=settings.host,
             port=settings.port,
+            port_shared=settings.port_shared,
             drain_s=settings.drain_s,
             notice_s=settings.drain_notice_s,
             on_drain=readiness.begin_drain,

@@ -42,6 +42,11 @@ class GatewaySettings(ServiceSettings):
     """Configuration of the gateway."""
 
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the public HTTP API.")
+    port_shared: bool = Field(
+        default=False,
+        description="Whether other gateways of this machine listen on this port, too: the kernel gives each its share "
+        "of the connections.",
+    )
     database_url: SecretStr = Field(description="PostgreSQL that keeps users and keys, as postgresql://…")
     redis_url: RedisUrl = Field(
         description="Redis that counts requests for the rate limit, as redis://host:port/db, "

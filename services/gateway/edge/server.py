@@ -27,6 +27,7 @@ class HttpServer:
         *,
         host: str,
         port: int,
+        port_shared: bool = False,
         drain_s: float,
         notice_s: float,
         on_drain: Callable[[], None],
@@ -38,6 +39,7 @@ class HttpServer:
             app: What to serve.
             host: Address to listen on.
             port: Port to listen on; 0 for a free one.
+            port_shared: Whether other processes listen on it, too.
             drain_s: How long running requests may take to finish in a drain.
             notice_s: How long a drain still takes new requests after `on_drain`.
             on_drain: Called when a drain begins.
@@ -45,6 +47,7 @@ class HttpServer:
         """
         self.port = port
         self._host = host
+        self._port_shared = port_shared
         self._notice_s = notice_s
         self._on_drain = on_drain
         self._server = _Server(
@@ -98,8 +101,10 @@ class HttpServer:
         """A listening socket of our own: uvicorn would exit the process where we can explain."""
         listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
-            # A restart need not wait for old connections to time out; sharing the port is not asked for.
+            # A restart need not wait for old connections to time out.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self._port_shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind((self._host, self.port))
             listener.listen(_BACKLOG)
         except OSError:

@@ -60,7 +60,6 @@ def test_services_listen_on_ports_of_their_own_and_the_gateway_on_the_given_one(
     planned = mesh(tmp_path, {})
     envs = {service: planned._service_env(service) for service in MAY_KNOW}
     assert envs["gateway"]["PORT"] == "8099"
-    assert envs["chat"]["PORT"] == "7001"
     ports = [env[name] for env in envs.values() for name in ("PORT", "METRICS_PORT")]
     assert len(set(ports)) == len(ports)
 

@@ -60,3 +60,10 @@ def test_grafana_is_told_where_prometheus_and_the_dashboards_are(tmp_path: Path)
     (provider,) = yaml.safe_load((tmp_path / "dashboards/queqiao.yaml").read_text("utf-8"))["providers"]
     assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://127.0.0.1:9090", True)
     assert list(Path(provider["options"]["path"]).glob("*.json"))
+
+
+def test_every_process_of_a_service_is_scraped() -> None:
+    env = {f"{name}_METRICS_PORT": "1" for name in ("GATEWAY", "CHAT", "MODERATION", "BILLING")}
+    targets = targets_of(env | {"CHAT_2_METRICS_PORT": "2"})
+    assert targets["chat"] == "127.0.0.1:1,127.0.0.1:2"
+    assert "targets: ['127.0.0.1:1', '127.0.0.1:2']" in configuration(targets, interval="5s")
