@@ -122,9 +122,9 @@ observe: $(VENV)/.sandbox-installed ## Start Prometheus, and Grafana where it is
 # Without a font of Chinese the client's pictures would be boxes. The compiler is for the tools of bench/native.
 system-packages: ## Install what tests need of the system (Debian and Ubuntu, as root)
 	@command -v prometheus > /dev/null && command -v promtool > /dev/null && command -v chromium > /dev/null && \
-	command -v cc > /dev/null || \
+	command -v cc > /dev/null && { command -v pgbouncer || test -x /usr/sbin/pgbouncer; } > /dev/null || \
 	{ apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	prometheus chromium fonts-noto-cjk gcc libc6-dev > /dev/null; }
+	prometheus chromium fonts-noto-cjk gcc libc6-dev pgbouncer > /dev/null; }
 
 format: $(VENV)/.installed ## Format the sources
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .

@@ -8,6 +8,7 @@ from sandbox import parts
 NEEDS = {
     "billing": (
         "DATABASE_URL",
+        "BOOKS_DATABASE_URL",
         "TRIAL_CREDIT_MICROS",
         "EXCHANGE_RATE_URL",
         "EXCHANGE_RATE_REFRESH_S",
@@ -96,6 +97,7 @@ REFERENCE = re.compile(r'"env:([A-Za-z_][A-Za-z0-9_]*)"')
 
 # Every service is given these.
 SHARED = (
+    "DATABASE_POOLED",
     "LOG_LEVEL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "DRAIN_S",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 from queqiao.billing.v1 import billing_pb2_grpc, books_pb2_grpc, payments_pb2_grpc
 
 from services.billing.books.costs import CostGauge, CostReader
@@ -21,7 +22,7 @@ from services.billing.servicer import BillingServicer
 from services.billing.store import PostgresLedger
 from services.billing.sweeper import Sweeper
 from services.billing.writer import LedgerWriter, WriterMetrics
-from services.runtime.postgres import postgres_pool
+from services.runtime.postgres import postgres_pool, postgres_reader
 from services.runtime.process import Runtime, Server, running
 from services.runtime.trace import ItemSpans
 
@@ -47,9 +48,11 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=_CONNECTIONS_MAX,
                 on_connect=runtime.stores.record,
+                pooled=settings.database_pooled,
             )
         )
         runtime.stores.postgres(pool, "billing")
+        books = await _books(stack, settings, runtime) or pool
         prices = PriceBook(
             pool,
             refresh_s=settings.prices_refresh_s,
@@ -65,6 +68,7 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=2,
                 on_connect=runtime.stores.record,
+                pooled=settings.database_pooled,
             )
         )
         runtime.stores.postgres(ledger_pool, "ledger")
@@ -85,9 +89,10 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
         if rate_url := settings.exchange_rate_url.get_secret_value():
             rates = RateJob(prices, rate_url, every_s=settings.exchange_rate_refresh_s)
             await stack.enter_async_context(running(rates.run()))
-        verifier, costs = Verifier(pool), CostReader(pool)
+        # The proof is of the ledger itself: what is late at a replica would look like an error.
+        verifier, costs = Verifier(pool), CostReader(books)
         await stack.enter_async_context(running(CostGauge(costs, runtime.registry).run()))
-        await stack.enter_async_context(running(OwnerGauge(pool, runtime.registry).run()))
+        await stack.enter_async_context(running(OwnerGauge(books, runtime.registry).run()))
         if settings.verify_every_s:
             watch = LedgerWatch(verifier, runtime.registry, every_s=settings.verify_every_s)
             await stack.enter_async_context(running(watch.run()))
@@ -101,7 +106,7 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
                 server.endless,
                 trial_credit_micros=settings.trial_credit_micros,
                 spans=ItemSpans(runtime.telemetry, SERVICE),
-                statement=StatementReader(pool),
+                statement=StatementReader(books, ledger=pool),
                 book=prices,
             ),
             server.grpc,
@@ -112,6 +117,26 @@ async def app(settings: BillingSettings, runtime: Runtime) -> AsyncIterator[Serv
         books_pb2_grpc.add_BooksServiceServicer_to_server(BooksServicer(verifier, costs, prices), server.grpc)
         await server.start(SERVICE, PAYMENTS, BOOKS)
         yield server
+
+
+async def _books(
+    stack: AsyncExitStack, settings: BillingSettings, runtime: Runtime
+) -> "asyncpg.Pool[asyncpg.Record] | None":
+    """The replica that books are read from, if there is one. While it is away they are, and nothing else."""
+    url = settings.books_database_url.get_secret_value()
+    if not url:
+        return None
+    pool = await stack.enter_async_context(
+        postgres_reader(
+            url,
+            schema="billing",
+            connections_max=_CONNECTIONS_MAX,
+            on_connect=runtime.stores.record,
+            pooled=settings.database_pooled,
+        )
+    )
+    runtime.stores.postgres(pool, "books")
+    return pool
 
 
 def _stale_after_s(settings: BillingSettings) -> float:

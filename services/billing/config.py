@@ -10,6 +10,11 @@ class BillingSettings(PaymentSettings):
     """Configuration of the billing service."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps the ledger, as postgresql://…")
+    books_database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="A replica to read statements, usage and the owner's figures from, as old as it lags behind. "
+        "Empty: the ledger's own.",
+    )
     trial_credit_micros: int = Field(
         default=1_000_000, ge=0, le=10**12, description="Credit of a new wallet, in micro-yuan; 1000000 is ¥1."
     )

@@ -134,6 +134,7 @@ async def _outside(stack: AsyncExitStack, settings: ChatSettings, runtime: Runti
             migrations=Path(__file__).with_name("migrations"),
             connections_max=16,
             on_connect=runtime.stores.record,
+            pooled=settings.database_pooled,
         )
     )
     redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))

@@ -104,6 +104,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
                 migrations=MIGRATIONS,
                 connections_max=8,
                 on_connect=runtime.stores.record,
+                pooled=settings.database_pooled,
             )
         )
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))

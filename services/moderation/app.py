@@ -58,6 +58,7 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
                 migrations=Path(__file__).with_name("migrations"),
                 connections_max=_CONNECTIONS_MAX,
                 on_connect=runtime.stores.record,
+                pooled=settings.database_pooled,
             )
         )
         redis = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))

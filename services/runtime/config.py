@@ -45,6 +45,10 @@ class ServiceSettings(MeshSettings):
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of Prometheus metrics. Absent: no metrics are served."
     )
+    database_pooled: bool = Field(
+        default=False,
+        description="Whether PostgreSQL is behind a pooler that lends connections for one transaction, as PgBouncer.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None, description="OTLP/gRPC collector, as http://host:4317. Absent: tracing is off and free."

@@ -7,7 +7,7 @@ driver or an ORM for what is forty lines here.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -58,19 +58,35 @@ async def postgres_pool(
     migrations: Path,
     connections_max: int,
     on_connect: OnConnect | None = None,
+    pooled: bool = False,
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """Connect, bring the schema up to date, and close in the end; `on_connect` is given each new connection.
+
+    `pooled` when a pooler lends a connection for one transaction: each may be on another one of the server's.
 
     Raises:
         StartupError: The database does not answer, refuses us, or a migration that ran was changed afterwards.
     """
-    pool = await _connect(url, schema, connections_max, on_connect)
+    pool = await _connect(url, _options(schema, connections_max, on_connect, pooled=pooled))
     try:
         async with pool.acquire() as connection:
+            if pooled:
+                await _demand_settings(connection, schema)
             await migrate(connection, schema=schema, migrations=migrations)
         yield pool
     finally:
         await pool.close()
+
+
+@asynccontextmanager
+async def postgres_reader(
+    url: str, *, schema: str, connections_max: int, on_connect: OnConnect | None = None, pooled: bool = False
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """Connections to what may be a replica, to read from; they are opened when they are needed."""
+    async with asyncpg.create_pool(
+        url, min_size=0, **_options(schema, connections_max, on_connect, pooled=pooled)
+    ) as pool:
+        yield pool
 
 
 async def migrate(
@@ -131,27 +147,56 @@ async def _apply(
     )
 
 
-async def _connect(
-    url: str, schema: str, connections_max: int, on_connect: OnConnect | None
-) -> "asyncpg.Pool[asyncpg.Record]":
+def _options(schema: str, connections_max: int, on_connect: OnConnect | None, *, pooled: bool) -> dict[str, Any]:
+    """What connections are made with, as asyncpg has it."""
+    options: dict[str, Any] = {
+        "max_size": connections_max,
+        "command_timeout": 10,
+        "init": on_connect,
+        "reset": _reset,
+    }
+    name = {"application_name": f"queqiao-{schema}"}
+    if pooled:
+        # A statement that was prepared is on another connection when it is wanted again. Nothing else that a pooler is
+        # told of a connection reaches those of the server.
+        return options | {"statement_cache_size": 0, "server_settings": name}
+    return options | {"server_settings": name | _settings(schema)}
+
+
+def _settings(schema: str) -> dict[str, str]:
+    return {
+        "search_path": schema,
+        "lock_timeout": _LOCK_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": _IDLE_TRANSACTION_TIMEOUT_MS,
+    }
+
+
+async def _demand_settings(connection: Connection, schema: str) -> None:
+    """What a connection cannot bring along through a pooler is the role's."""
+    wanted = _settings(schema)
+    found = await connection.fetchrow(
+        "SELECT current_user AS role, replace(current_setting('search_path'), '\"', '') AS search_path, "
+        "(SELECT setting FROM pg_settings WHERE name = 'lock_timeout') AS lock_timeout, "
+        "(SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') "
+        "AS idle_in_transaction_session_timeout"
+    )
+    if found is None:
+        return
+    missing = [name for name, value in wanted.items() if found[name] != value]
+    if missing:
+        statements = [f"ALTER ROLE {found['role']} SET {name} = {wanted[name]};" for name in missing]
+        raise StartupError(
+            f"Behind a pooler the settings of {schema} are its role's: run {' '.join(statements)} Then let the pooler "
+            "connect anew."
+        )
+
+
+async def _connect(url: str, options: Mapping[str, Any]) -> "asyncpg.Pool[asyncpg.Record]":
     where = urlsplit(url).hostname or "its socket"
     deadline = asyncio.get_running_loop().time() + _CONNECT_PATIENCE_S
     while True:
         try:
-            return await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=connections_max,
-                command_timeout=10,
-                init=on_connect,
-                reset=_reset,
-                server_settings={
-                    "search_path": schema,
-                    "application_name": f"queqiao-{schema}",
-                    "lock_timeout": _LOCK_TIMEOUT_MS,
-                    "idle_in_transaction_session_timeout": _IDLE_TRANSACTION_TIMEOUT_MS,
-                },
-            )
+            return await asyncpg.create_pool(url, min_size=1, **options)
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError, ValueError) as error:
             raise StartupError(
                 f"PostgreSQL at {where} refuses us ({type(error).__name__}): check DATABASE_URL."

@@ -24,9 +24,12 @@ _OF_TURNS = (Kind.TURN, Kind.REVERSAL)
 class StatementReader:
     """Reads; every method raises UnavailableError when the database does not answer."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Read from this pool."""
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", *, ledger: "asyncpg.Pool[asyncpg.Record] | None" = None
+    ) -> None:
+        """Read from this pool, a replica's perhaps; a receipt from the ledger itself, for it is asked for at once."""
         self._pool = pool
+        self._ledger = ledger or pool
 
     async def transactions(
         self,
@@ -52,7 +55,7 @@ class StatementReader:
             ReservationNotFoundError: The user had no such turn.
         """
         with _answering():
-            row = await self._pool.fetchrow(ledger_sql.RESERVATIONS, [user_id], [request_id])
+            row = await self._ledger.fetchrow(ledger_sql.RESERVATIONS, [user_id], [request_id])
         if row is None:
             raise ReservationNotFoundError.of_request()
         return rows.reservation(row)

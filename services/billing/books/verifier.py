@@ -1,5 +1,6 @@
 """Proves the ledger, in one snapshot of the database."""
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -67,7 +68,7 @@ class Verifier:
 async def _verify(connection: Connection) -> Verification:
     findings = Findings()
     journal = JournalCheck(findings)
-    async for row in connection.cursor(sql.TRANSFERS_BY_CHAIN, prefetch=_PREFETCH, timeout=_TIMEOUT_S):
+    async for row in _every(connection, sql.TRANSFERS_BY_CHAIN):
         if row["kind"] not in _KINDS:
             findings.add(Check.BALANCE, f"transfer {row['id']}", "Its kind is not one of the ledger's.")
             continue
@@ -76,7 +77,7 @@ async def _verify(connection: Connection) -> Verification:
     heads = {row["chain_id"]: rows.head(row) for row in await connection.fetch(sql.CHAINS, timeout=_TIMEOUT_S)}
     journal.end(heads)
     await _projections(connection, findings)
-    async for row in connection.cursor(sql.CHARGED_TURNS, prefetch=_PREFETCH, timeout=_TIMEOUT_S):
+    async for row in _every(connection, sql.CHARGED_TURNS):
         check_turn(rows.reservation(row), findings)
     await _records(connection, findings)
     return Verification(
@@ -86,6 +87,13 @@ async def _verify(connection: Connection) -> Verification:
         heads=tuple((head.chain_id, head.length, head.sha256) for head in _sorted(heads)),
         findings=findings.all,
     )
+
+
+async def _every(connection: Connection, query: str) -> AsyncIterator[asyncpg.Record]:
+    # asyncpg counts its names by process: behind a pooler another one's may be on the same connection.
+    statement = await connection.prepare(query, name=f"verify_{secrets.token_hex(8)}", timeout=_TIMEOUT_S)
+    async for row in statement.cursor(prefetch=_PREFETCH, timeout=_TIMEOUT_S):
+        yield row
 
 
 async def _projections(connection: Connection, findings: Findings) -> None:
