@@ -27,7 +27,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 	check-k8s check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
-	roll audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
+	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
 	train-screener protos protos-released clean
 
 help: ## List what can be made
@@ -98,6 +98,9 @@ images-test: $(VENV)/.installed ## Start the mesh from its image, read-only and 
 
 roll: $(VENV)/.installed ## Replace every pod of each service under load, as Kubernetes would; OVERLAY names the manifests (dev)
 	@$(BIN)/python -m k8s.rolling $(OVERLAY)
+
+release: sbom client ## Write all of a release to dist/, the same bytes each time from the same commit
+	@$(BIN)/python -m k8s.release
 
 # An environment of its own: checkov wants older libraries than ours.
 audit-manifests: $(VENV)/.installed ## Look for insecure settings in the Dockerfile and in every overlay, with checkov
@@ -190,7 +193,7 @@ train-screener: $(VENV)/.installed ## Train the learned layer's weights that shi
 
 clean: ## Remove everything that was installed, generated at run time or stored
 	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi
-	@rm -rf $(VENV) .run .cache build miniprogram/node_modules miniprogram/dist
+	@rm -rf $(VENV) .run .cache build dist miniprogram/node_modules miniprogram/dist
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -33,6 +33,12 @@ def image(env: Mapping[str, str]) -> str:
     return env.get("IMAGE") or f"localhost/queqiao:{version()}"
 
 
+def context_paths() -> list[str]:
+    """What of the repository the image is made of, and the recipe."""
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    return ["Dockerfile", ".dockerignore", *(line[1:] for line in allowed if line.startswith("!"))]
+
+
 def builder(path: str | None = None) -> Sequence[str]:
     """The command that builds; docker counts only where its daemon answers.
 
