@@ -70,17 +70,11 @@ def _wechat(stack: AsyncExitStack, settings: ModerationSettings, policy: WeChatP
 
 
 def _openai(stack: AsyncExitStack, settings: ModerationSettings, policy: OpenAIPolicy) -> RemoteLayer:
-    # As above, and this one takes the longest of all.
-    import openai
+    # As above.
+    import aiohttp
 
     from services.moderation.layers.openai import OpenAILayer
 
-    client = openai.AsyncOpenAI(
-        base_url=settings.openai_moderation_base_url,
-        api_key=settings.openai_moderation_api_key.get_secret_value(),
-        http_client=openai.DefaultAioHttpClient(timeout=policy.timeout_s),
-        timeout=policy.timeout_s,
-        max_retries=0,
-    )
-    stack.push_async_callback(client.close)
-    return OpenAILayer(client, policy)
+    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=policy.timeout_s), trust_env=True)
+    stack.push_async_callback(session.close)
+    return OpenAILayer(session, settings.openai_moderation_base_url, settings.openai_moderation_api_key, policy)

@@ -1,16 +1,17 @@
-"""OpenAI's moderation as a layer.
+"""OpenAI's moderation as a layer, over aiohttp.
 
-Source: OpenAI's API reference of moderations. Its answer is decoded as strictly as it is documented: the SDK's own
-objects take anything.
+Source: OpenAI's API reference of moderations. Its answer is decoded as strictly as it is documented. OpenAI's SDK was
+here before: its own objects take anything, one URL of it was used, and importing it builds every type of OpenAI's API,
+which cost as much as all else that this service imports.
 """
 
 import time
 from collections.abc import Callable, Sequence
 
-import httpx2
+import aiohttp
 import msgspec
-import openai
 import structlog
+from pydantic import SecretStr
 
 from services.moderation.domain import OTHER, Opinion, Subject
 from services.moderation.errors import LayerDownError
@@ -43,10 +44,17 @@ class OpenAILayer:
     """The port `RemoteLayer`, answered by OpenAI."""
 
     def __init__(
-        self, client: openai.AsyncOpenAI, policy: OpenAIPolicy, clock: Callable[[], float] = time.monotonic
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        key: SecretStr,
+        policy: OpenAIPolicy,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask through this client, which is to try nothing twice by itself."""
-        self._client = client
+        """Ask with this key over a session that knows the timeout."""
+        self._session = session
+        self._url = f"{base_url.rstrip('/')}/moderations"
+        self._headers = {"Authorization": f"Bearer {key.get_secret_value()}", "Content-Type": "application/json"}
         self._policy = policy
         self._clock = clock
         self._paused_until = 0.0
@@ -62,34 +70,34 @@ class OpenAILayer:
             raise LayerDownError("quota")
         try:
             return self._opinion(texts, await self._ask(texts))
-        except openai.APITimeoutError:
+        except TimeoutError:
             raise LayerDownError("timeout") from None
-        except openai.APIStatusError as error:
-            raise self._understood(error) from None
-        except (openai.OpenAIError, httpx2.HTTPError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (aiohttp.ClientError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warning("openai's moderation does not answer", error=type(error).__name__)
             raise LayerDownError("error") from None
 
     async def _ask(self, texts: list[str]) -> bytes:
+        body = msgspec.json.encode({"input": texts, "model": self._policy.model})
         try:
-            return await self._ask_once(texts)
-        except openai.APIConnectionError as error:
-            # An idle connection may have been closed unannounced, which the client takes for a timeout of connecting;
-            # to ask twice costs nothing.
-            if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
+            return await self._ask_once(body)
+        except aiohttp.ClientConnectionError as error:
+            if isinstance(error, TimeoutError):
                 raise
-            return await self._ask_once(texts)
+            # An idle connection may have been closed unannounced; to ask twice costs nothing.
+            return await self._ask_once(body)
 
-    async def _ask_once(self, texts: list[str]) -> bytes:
-        response = await self._client.moderations.with_raw_response.create(input=texts, model=self._policy.model)
-        return response.content
+    async def _ask_once(self, body: bytes) -> bytes:
+        async with self._session.post(self._url, data=body, headers=self._headers) as response:
+            if not response.ok:
+                raise self._understood(response)
+            return await response.read()
 
-    def _understood(self, error: openai.APIStatusError) -> LayerDownError:
-        log.warning("openai's moderation refuses", status=error.status_code)
-        if error.status_code == _TOO_MANY_REQUESTS:
-            self._paused_until = self._clock() + _retry_after_s(error)
+    def _understood(self, response: aiohttp.ClientResponse) -> LayerDownError:
+        log.warning("openai's moderation refuses", status=response.status)
+        if response.status == _TOO_MANY_REQUESTS:
+            self._paused_until = self._clock() + _retry_after_s(response)
             return LayerDownError("quota")
-        return LayerDownError("rejected" if error.status_code in _TEXT_REFUSED else "error")
+        return LayerDownError("rejected" if response.status in _TEXT_REFUSED else "error")
 
     def _opinion(self, texts: Sequence[str], content: bytes) -> Opinion:
         """What the pieces are together: refused for whatever one of them is refused for, with the highest scores."""
@@ -120,9 +128,9 @@ class OpenAILayer:
         return flagged
 
 
-def _retry_after_s(error: openai.APIStatusError) -> float:
+def _retry_after_s(response: aiohttp.ClientResponse) -> float:
     try:
-        asked_s = float(error.response.headers.get("retry-after", _PAUSE_S))
+        asked_s = float(response.headers.get("retry-after", _PAUSE_S))
     except ValueError:
         # It may also be a date.
         return _PAUSE_S

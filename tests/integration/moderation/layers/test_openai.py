@@ -1,10 +1,12 @@
 """OpenAI's moderation over the wire: its scores by the owner's thresholds, and what is no verdict."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
 
-import openai
+import aiohttp
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from services.moderation.domain import OTHER, Direction, Subject
@@ -13,26 +15,32 @@ from services.moderation.layers.openai import OpenAILayer
 from services.moderation.layers.policy import OpenAIPolicy
 from tests.fakes.remote_layers import OpenAIPlatform
 
+DEFAULTS = OpenAIPolicy()
+
 
 def question(text: str) -> Subject:
     return Subject(Direction.INPUT, "req_1", "usr_1", text)
 
 
-@pytest.fixture
-async def client(openai_server: OpenAIPlatform) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=openai_server.url,
-        api_key="sk-secret",
-        max_retries=0,
-        timeout=0.5,
-        http_client=openai.DefaultAioHttpClient(),
-    ) as client:
-        yield client
+class MakeLayer(Protocol):
+    """Makes the layer with a policy and a clock."""
+
+    def __call__(self, policy: OpenAIPolicy = ..., clock: Callable[[], float] = ...) -> OpenAILayer: ...
 
 
 @pytest.fixture
-def layer(client: openai.AsyncOpenAI) -> OpenAILayer:
-    return OpenAILayer(client, OpenAIPolicy())
+async def make_layer(openai_server: OpenAIPlatform) -> AsyncIterator[MakeLayer]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as session:
+
+        def make(policy: OpenAIPolicy = DEFAULTS, clock: Callable[[], float] = time.monotonic) -> OpenAILayer:
+            return OpenAILayer(session, openai_server.url, SecretStr("sk-secret"), policy, clock)
+
+        yield make
+
+
+@pytest.fixture
+def layer(make_layer: MakeLayer) -> OpenAILayer:
+    return make_layer()
 
 
 async def test_a_flagged_text_is_refused_by_its_category_and_wechats_label(layer: OpenAILayer) -> None:
@@ -47,16 +55,16 @@ async def test_a_flagged_text_is_refused_by_its_category_and_wechats_label(layer
     [(0.3, "a doubt", True), (0.5, "a doubt", False), (0.95, "some violence", False), (0.9, "some violence", True)],
 )
 async def test_the_owners_threshold_counts_instead_of_openais_own(
-    client: openai.AsyncOpenAI, threshold: float, text: str, refused: bool
+    make_layer: MakeLayer, threshold: float, text: str, refused: bool
 ) -> None:
-    layer = OpenAILayer(client, OpenAIPolicy(thresholds={"violence": threshold}))
+    layer = make_layer(OpenAIPolicy(thresholds={"violence": threshold}))
     assert (await layer.judge(question(text))).refused == refused
 
 
 async def test_a_long_text_is_judged_in_pieces_by_one_call(
-    client: openai.AsyncOpenAI, openai_server: OpenAIPlatform
+    make_layer: MakeLayer, openai_server: OpenAIPlatform
 ) -> None:
-    layer = OpenAILayer(client, OpenAIPolicy(text_characters_max=100, overlap_characters=10))
+    layer = make_layer(OpenAIPolicy(text_characters_max=100, overlap_characters=10))
     assert (await layer.judge(question("x" * 95 + "violence" + "x" * 200))).refused
     (asked,) = openai_server.asked
     assert isinstance(asked["input"], list)
@@ -96,10 +104,10 @@ async def test_a_connection_that_was_closed_unannounced_is_asked_once_more(
 
 
 async def test_after_a_used_up_quota_it_is_left_alone_for_as_long_as_it_asks(
-    client: openai.AsyncOpenAI, openai_server: OpenAIPlatform
+    make_layer: MakeLayer, openai_server: OpenAIPlatform
 ) -> None:
     now = [0.0]
-    layer = OpenAILayer(client, OpenAIPolicy(), clock=lambda: now[0])
+    layer = make_layer(clock=lambda: now[0])
     openai_server.status, openai_server.headers = 429, {"Retry-After": "7"}
     with pytest.raises(LayerDownError):
         await layer.judge(question("a walk"))
