@@ -72,9 +72,9 @@ async def app(settings: ChatSettings, runtime: Runtime) -> AsyncIterator[Server]
         upstream = await stack.enter_async_context(
             open_upstreams(upstreams, outside.redis, runtime.registry, runtime.telemetry.tracer("queqiao.chat"))
         )
-        catalogue = Catalogue(known, upstream)
-        metrics = TurnMetrics(runtime.registry)
         tokenizer = _tokenizer(known, settings)
+        catalogue = Catalogue(known, upstream, tokenizer.prepare)
+        metrics = TurnMetrics(runtime.registry)
         ledger = WalletClient(outside.billing, turn_s_max=settings.turn_timeout_s)
         wallet = LastingWallet(ledger, expiry_s=ledger.reserved_s)
         await stack.enter_async_context(running(wallet.keep_going()))

@@ -1,7 +1,7 @@
 """Which models there are: what the providers offer, with what `models.toml` knows about it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -33,10 +33,13 @@ class Providers(Protocol):
 class Catalogue:
     """The models that can be asked now."""
 
-    def __init__(self, known: KnownModels, providers: Providers) -> None:
-        """Offer nothing until a provider has answered."""
+    def __init__(
+        self, known: KnownModels, providers: Providers, prepare: Callable[[frozenset[str]], Awaitable[None]]
+    ) -> None:
+        """Offer nothing until a provider has answered; `prepare` the encodings of what is offered before it is."""
         self._known = known
         self._providers = providers
+        self._prepare = prepare
         self._offered: dict[str, Model] = {}
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -97,6 +100,7 @@ class Catalogue:
     async def _list_once(self) -> None:
         try:
             offered = self._known.offered(await self._providers.list_models())
+            await self._prepare(frozenset(model.encoding for model in offered))
             self._offered = {model.id: model for model in offered}
         finally:
             self._refreshing = None

@@ -51,7 +51,8 @@ NAMES = frozenset(_PATTERNS)
 
 
 def load(name: str) -> tiktoken.Encoding:
-    """An encoding by its name, without special tokens: no text of a user has any. Takes a tenth of a second.
+    """An encoding by its name, without special tokens: no text of a user has any. Takes up to three tenths of a
+    second.
 
     Raises:
         KeyError: There is none of that name.

@@ -104,6 +104,23 @@ def test_an_encoding_that_is_not_shipped_is_named() -> None:
         TiktokenTokenizer(frozenset({"p50k_base", "o200k_base"}))
 
 
+async def test_a_vocabulary_is_loaded_once_and_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    load = vocabularies.load
+
+    def counted(name: str) -> tiktoken.Encoding:
+        loaded.append(name)
+        return load(name)
+
+    monkeypatch.setattr(vocabularies, "load", counted)
+    tokenizer = TiktokenTokenizer(vocabularies.NAMES)
+    assert loaded == []
+    for _ in range(2):
+        await tokenizer.prepare(frozenset({"smollm2"}))
+    assert tokenizer.count("hello", "smollm2") == 1
+    assert loaded == ["smollm2"]
+
+
 def test_what_is_counted_once_is_not_counted_again() -> None:
     target = Model("m", 4_096, 512, "o200k_base")
     known = Message(Role.USER, ENGLISH, tokens=7, encoding="o200k_base")

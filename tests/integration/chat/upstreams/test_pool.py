@@ -19,6 +19,7 @@ from bench.simulator_process import SimulatorProcess
 from sandbox.ports import free_ports
 from services.chat.domain import Chunk, Message, Model, Options, Piece, Role
 from services.chat.errors import UpstreamBusyError, UpstreamError
+from services.chat.tokens import TiktokenTokenizer
 from services.chat.upstreams import known
 from services.chat.upstreams.app import open_upstreams, single_provider, upstream_settings
 from services.chat.upstreams.catalogue import Catalogue
@@ -311,7 +312,8 @@ async def test_the_catalogue_unites_what_all_list_and_one_that_is_away_hides_not
         replace(provider("b", simulators.b.url), models=None, role=ProviderRole.FALLBACK),
         replace(provider("named", simulators.b.url), models={"ours": "theirs"}),
     )
-    catalogue = Catalogue(KnownModels.read(Path(known.__file__).with_name("models.toml")), upstreams)
+    models = KnownModels.read(Path(known.__file__).with_name("models.toml"))
+    catalogue = Catalogue(models, upstreams, TiktokenTokenizer(models.encodings).prepare)
     assert [model.id for model in await catalogue.list()] == ["m", "only-a", "ours", "only-b"]
     asked = await simulators.asked()
     async with upstreams.answer(await catalogue.find("only-b"), [Message(Role.USER, "hi")], Options()) as chunks:

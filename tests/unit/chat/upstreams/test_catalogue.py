@@ -39,6 +39,14 @@ class Provider:
         return [listed(*self.names)]
 
 
+class Vocabularies:
+    def __init__(self) -> None:
+        self.prepared: list[frozenset[str]] = []
+
+    async def prepare(self, encodings: frozenset[str]) -> None:
+        self.prepared.append(encodings)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "models.toml"
@@ -77,7 +85,7 @@ def test_a_provider_of_unknown_models_is_offered_whole() -> None:
 
 
 async def test_an_empty_name_is_the_default_model_and_an_unknown_one_is_not_found() -> None:
-    catalogue = Catalogue(SHIPPED, Provider("gpt-4o", "gpt-4o-mini"))
+    catalogue = Catalogue(SHIPPED, Provider("gpt-4o", "gpt-4o-mini"), Vocabularies().prepare)
     assert (await catalogue.find("")).id == "gpt-4o-mini"
     with pytest.raises(ModelNotFoundError):
         await catalogue.find("gpt-0")
@@ -85,7 +93,7 @@ async def test_an_empty_name_is_the_default_model_and_an_unknown_one_is_not_foun
 
 async def test_a_provider_that_goes_away_is_remembered_and_one_that_never_came_is_an_error() -> None:
     provider = Provider("gpt-4o")
-    catalogue = Catalogue(SHIPPED, provider)
+    catalogue = Catalogue(SHIPPED, provider, Vocabularies().prepare)
     provider.down = True
     with pytest.raises(UpstreamError):
         await catalogue.find("")
@@ -93,6 +101,20 @@ async def test_a_provider_that_goes_away_is_remembered_and_one_that_never_came_i
     await catalogue.find("")
     provider.down = True
     assert (await catalogue.find("gpt-4o")).id == "gpt-4o"
+
+
+async def test_only_the_vocabularies_of_what_is_offered_are_loaded_and_before_it_is() -> None:
+    vocabularies, provider = Vocabularies(), Provider("smollm2-135m-instruct")
+    catalogue = Catalogue(SHIPPED, provider, vocabularies.prepare)
+    await catalogue.list()
+    assert vocabularies.prepared == [{"smollm2"}]
+    broken = Catalogue(SHIPPED, provider, _fail)
+    with pytest.raises(OSError, match="no vocabulary"):
+        await broken.list()
+
+
+async def _fail(encodings: frozenset[str]) -> None:
+    raise OSError("no vocabulary")
 
 
 def test_known_models_go_first_whoever_lists_them() -> None:
@@ -107,7 +129,7 @@ def test_what_only_a_fallback_runs_comes_last_though_it_is_preferred() -> None:
 
 async def test_all_who_ask_while_the_providers_are_silent_share_one_listing() -> None:
     provider = Provider("gpt-4o")
-    catalogue = Catalogue(SHIPPED, provider)
+    catalogue = Catalogue(SHIPPED, provider, Vocabularies().prepare)
     impatient = asyncio.create_task(catalogue.find(""))
     others = [asyncio.create_task(catalogue.find("gpt-4o")) for _ in range(20)]
     await asyncio.sleep(0)
@@ -115,7 +137,7 @@ async def test_all_who_ask_while_the_providers_are_silent_share_one_listing() ->
     assert {model.id for model in await asyncio.gather(*others)} == {"gpt-4o"}
     assert provider.listings == 1
     provider.down = True
-    catalogue = Catalogue(SHIPPED, provider)
+    catalogue = Catalogue(SHIPPED, provider, Vocabularies().prepare)
     failed = await asyncio.gather(*(catalogue.list() for _ in range(20)), return_exceptions=True)
     assert {type(error) for error in failed} == {UpstreamError}
     assert provider.listings == 2
@@ -124,10 +146,10 @@ async def test_all_who_ask_while_the_providers_are_silent_share_one_listing() ->
 async def test_the_cheap_model_is_there_when_a_provider_offers_it(file: Path) -> None:
     known_models = read(file, 'id = "a"', 'id = "b"', rest='[lanes]\ncheap = "b"\n')
     provider = Provider("a")
-    catalogue = Catalogue(known_models, provider)
+    catalogue = Catalogue(known_models, provider, Vocabularies().prepare)
     await catalogue.list()
     assert catalogue.cheap() is None
-    both = Catalogue(known_models, Provider("a", "b"))
+    both = Catalogue(known_models, Provider("a", "b"), Vocabularies().prepare)
     await both.list()
     cheap = both.cheap()
     assert cheap is not None
