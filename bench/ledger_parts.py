@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox import parts
 from sandbox.ports import HOST, free_ports
+from sandbox.probe import http_ok
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
@@ -94,7 +95,7 @@ async def billing_processes(database: Database, state: State, count: int) -> Asy
             argv = [sys.executable, "-m", "services.billing"]
             process = await Process.start(name, argv, log=state.log(name), env=minimal_env() | env)
             started.append(process)
-            await process.ready(partial(parts.http_ok, metrics_url), timeout_s=20)
+            await process.ready(partial(http_ok, metrics_url), timeout_s=20)
             running.append(BillingProcess(process.pid, port, metrics_url))
         yield running
     finally:

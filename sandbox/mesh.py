@@ -1,17 +1,16 @@
 """The whole mesh: the outside, then the four services, each a process of its own."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TypeVar
 
-import aiohttp
-
 from sandbox import model, parts
 from sandbox.ports import HOST, cannot_listen, free_ports
-from sandbox.probe import grpc_serving
+from sandbox.probe import grpc_serving, http_get, http_ok
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
@@ -209,7 +208,7 @@ class Mesh:
         self._supervisor.adopt(_LAYERS[service], process)
         host = env["HOST"] if env["HOST"] != "0.0.0.0" else HOST  # noqa: S104  # a comparison
         if service == "gateway":
-            await self._supervisor.ready(process, lambda: parts.http_ok(f"http://{host}:{env['PORT']}/readyz"))
+            await self._supervisor.ready(process, lambda: http_ok(f"http://{host}:{env['PORT']}/readyz"))
         else:
             await self._supervisor.ready(process, lambda: grpc_serving(f"{host}:{env['PORT']}", env))
 
@@ -236,7 +235,7 @@ class Mesh:
         file = self.state.api_key_file
         if file.exists():
             key = file.read_text(encoding="utf-8").strip()
-            if await parts.http_ok(f"{self.url}/v1/me", {"Authorization": f"Bearer {key}"}):
+            if await http_ok(f"{self.url}/v1/me", {"Authorization": f"Bearer {key}"}):
                 return key
         issue = ("keys", "issue", "--user", DEVELOPER, "--name", "laptop")
         key = await self.queqiao(*issue, "--secret-only")
@@ -247,12 +246,11 @@ class Mesh:
         return key
 
     async def _user_of(self, key: str) -> str:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{self.url}/v1/me", headers={"Authorization": f"Bearer {key}"}) as answer,
-        ):
-            user: str = (await answer.json())["user"]["id"]
-            return user
+        said = await http_get(f"{self.url}/v1/me", {"Authorization": f"Bearer {key}"})
+        if said is None:
+            raise PartError("The gateway does not take the key that it has just issued: look into its log.")
+        user: str = json.loads(said)["user"]["id"]
+        return user
 
     async def queqiao(self, *arguments: str) -> str:
         """Run the command line in this mesh; answers what it printed.

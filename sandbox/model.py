@@ -57,6 +57,8 @@ def main() -> None:
     parameters.n_ctx = _SLOTS * _CONTEXT_TOKENS
     # A first run of nothing would take every core while all else starts; the first question does as well.
     parameters.warmup = False
+    # Nor does it measure first, by loading everything once more, what would fit into a graphics card.
+    parameters.fit_params = False
     # Ending at once loses nothing; llama.cpp's own shutdown hangs when it is asked for while it still loads.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

@@ -5,12 +5,10 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from sandbox import model, postgres, redis
-from sandbox.ports import HOST, listens
+from sandbox.ports import HOST
+from sandbox.probe import http_ok
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
@@ -138,16 +136,3 @@ async def start_moderations(given: Mapping[str, str], state: State, supervisor: 
     await supervisor.ready(supervisor.adopt(_LAYER, process), lambda: http_ok(f"{url}/health"))
     env = {"OPENAI_MODERATION_BASE_URL": f"{url}/v1", "OPENAI_MODERATION_API_KEY": key}
     return Part("OpenAI moderation stand-in", env)
-
-
-async def http_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
-    """Whether a GET is answered with status 200 within two seconds."""
-    address = urlsplit(url)
-    if not await listens(address.hostname or HOST, address.port or 80):
-        return False
-    timeout = aiohttp.ClientTimeout(total=2)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers) as answer:
-            return answer.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from sandbox import parts
 from sandbox.ports import HOST
+from sandbox.probe import http_ok
 from sandbox.processes import Process, minimal_env
 from sandbox.supervisor import Supervisor
 
@@ -62,5 +62,5 @@ async def start(supervisor: Supervisor, folder: Path, prometheus_url: str, *, po
     home = [f"--homepath={_HOME}"] if _HOME.is_dir() else []
     process = await Process.start("grafana", [*command, *home], log=folder / "grafana.log", env=env)
     supervisor.adopt(2, process)
-    await supervisor.ready(process, lambda: parts.http_ok(f"http://{HOST}:{port}/api/health"))
+    await supervisor.ready(process, lambda: http_ok(f"http://{HOST}:{port}/api/health"))
     return f"http://{HOST}:{port}"

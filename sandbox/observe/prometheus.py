@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from sandbox import parts
 from sandbox.ports import HOST
+from sandbox.probe import http_ok
 from sandbox.processes import PartError, Process
 from sandbox.supervisor import Supervisor
 
@@ -103,7 +103,7 @@ class Prometheus:
             "--log.level=warn",
         ]
         process = supervisor.adopt(layer, await Process.start("prometheus", argv, log=folder / "prometheus.log"))
-        await supervisor.ready(process, lambda: parts.http_ok(f"http://{HOST}:{port}/-/ready"))
+        await supervisor.ready(process, lambda: http_ok(f"http://{HOST}:{port}/-/ready"))
         return cls(f"http://{HOST}:{port}")
 
     async def query(self, expr: str) -> list[dict[str, Any]]:

@@ -9,17 +9,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from sandbox.wechat.misbehaviour import Control, How
 from sandbox.wechat.orders import now
 
+if TYPE_CHECKING:
+    import aiohttp
+
 # 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h on the platform's clock.
 RETRY_AFTER_S = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 
-# Five seconds and not, as aiohttp would round it, up to six.
-_ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=5, ceil_threshold=6)
+_ANSWER_S = 5
 
 _ATTEMPTS_MAX = 10_000
 
@@ -68,20 +69,21 @@ class Notifier:
     control: Control
     # The latest, oldest first.
     attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=_ATTEMPTS_MAX))
-    _http: aiohttp.ClientSession | None = None
+    _http: "aiohttp.ClientSession | None" = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _held_back: dict[str, list[Notice]] = field(default_factory=dict)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hold connections, and end everything that is on its way at the end."""
-        async with aiohttp.ClientSession(timeout=_ANSWER_TIMEOUT) as self._http:
-            try:
-                yield
-            finally:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            yield
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._http is not None:
+                await self._http.close()
 
     def soon(self, work: Coroutine[None, None, None]) -> None:
         """Do something in the background while we run."""
@@ -116,7 +118,14 @@ class Notifier:
 
     async def _post(self, notice: Notice, message: Message, *, slowly: bool = False) -> bool:
         """Make one try; answers whether the merchant took it."""
-        assert self._http is not None, "delivers only while running"  # noqa: S101  # a programmer's mistake
+        # With the first notice: many a stand-in starts, and few are paid at.
+        import aiohttp
+
+        if self._http is None:
+            # Five seconds and not, as aiohttp would round it, up to six.
+            self._http = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_ANSWER_S, ceil_threshold=_ANSWER_S + 1)
+            )
         headers = message.headers | {"Content-Length": str(len(message.body))}
         data = _dribble(message.body) if slowly else message.body
         try:

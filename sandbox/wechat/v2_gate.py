@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from wechatpy.pay.utils import dict_to_xml
 
 from sandbox.wechat.faults import silence
 from sandbox.wechat.merchant import Merchant
 from sandbox.wechat.misbehaviour import ApiFault, Control
 from sandbox.wechat.orders import Problem, TradeRefusedError
-from sandbox.wechat.v2_messages import HMAC, Fields, parse, sign, signed_xml
+from sandbox.wechat.v2_messages import HMAC, Fields, parse, sign, signed_xml, xml
 
 _CODES = {
     Problem.ORDER_NOT_EXIST: "ORDERNOTEXIST",
@@ -49,7 +48,7 @@ class RefusedError(Exception):
 
 def fail(message: str, **more: str) -> Response:
     """A request that could not be taken at all: `return_code` FAIL, which has no signature."""
-    return _xml(str(dict_to_xml({"return_code": "FAIL", "return_msg": message} | more)).encode())
+    return _xml(xml({"return_code": "FAIL", "return_msg": message} | more))
 
 
 class Gate:
@@ -108,7 +107,7 @@ class Gate:
         if said.get("sign_type") == HMAC:
             fields["sign_type"] = HMAC
         if fault is ApiFault.UNSIGNED:
-            return _xml(str(dict_to_xml(fields)).encode())
+            return _xml(xml(fields))
         return _xml(signed_xml(fields, "not the key" if fault is ApiFault.WRONGLY_SIGNED else self._merchant.v2_key))
 
 

@@ -13,8 +13,8 @@ import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.simulator_process import SimulatorProcess
-from sandbox.parts import http_ok
 from sandbox.ports import free_ports
+from sandbox.probe import http_ok
 from sandbox.processes import Process, minimal_env
 
 pytestmark = pytest.mark.xdist_group("mesh")
