@@ -20,6 +20,7 @@ from services.runtime.redis_address import Form, RedisAddress, redis_address
 from services.runtime.redis_cluster import PatientCluster
 from services.runtime.redis_pool import PatientPool, patient
 from services.runtime.redis_sentinel import SentinelPool
+from services.runtime.redis_sharing import SharingRedis
 
 
 @asynccontextmanager
@@ -45,7 +46,7 @@ async def redis_client(url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 @asynccontextmanager
 async def _of_server(address: RedisAddress) -> AsyncIterator["redis.asyncio.Redis"]:
     pool = SentinelPool(address) if address.form is Form.SENTINEL else _pool(address)
-    client = redis.asyncio.Redis.from_pool(pool)
+    client = SharingRedis.from_pool(pool)
     try:
         yield client
     finally:

@@ -10,6 +10,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 
 _CONNECT_S = 1.0
 
@@ -43,6 +44,33 @@ class Patience:
         """Tell of a silence; everything else is redis-py's."""
         super().__init__(**options)
         self._on_silence = on_silence
+        # redis-py's asyncio packs in Python, its other client in C.
+        self._serializer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """A command as Redis reads it."""
+        packed: list[bytes] = self._serializer.pack(*args)
+        return packed
+
+    async def read_responses(self, count: int) -> list[Any]:
+        """Read so many answers; one that is an error of Redis' own stands among them.
+
+        Raises:
+            redis.exceptions.TimeoutError: They did not all come; the connection is closed.
+        """
+        read = super().read_response  # type: ignore[misc]  # a mixin
+        answers: list[Any] = []
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                while len(answers) < count:
+                    try:
+                        answers.append(await read())
+                    except redis.exceptions.ResponseError as error:
+                        answers.append(error)
+        except TimeoutError:
+            self._on_silence()
+            raise redis.exceptions.TimeoutError("Redis does not answer.") from None
+        return answers
 
     async def read_response(self, disable_decoding: bool = False, timeout: float | None = None, **options: Any) -> Any:
         """Read an answer; with a `timeout` in seconds, as redis-py has it.
@@ -91,9 +119,24 @@ class PatientPool(ConnectionPool):
             redis.exceptions.ConnectionError: Redis is silent; nobody waits for it now.
             redis.exceptions.RedisError: There is none to be had.
         """
+        self.demand_heard()
+        return await self._connection()
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back: as redis-py does, without what it counts and tells for others."""
+        self._in_use_connections.remove(connection)
+        if connection.should_reconnect():  # type: ignore[no-untyped-call]  # redis-py's
+            await connection.disconnect()
+        self._available_connections.append(connection)
+
+    def demand_heard(self) -> None:
+        """Go on unless Redis is silent.
+
+        Raises:
+            redis.exceptions.ConnectionError: It is.
+        """
         if self._probing is not None:
             raise redis.exceptions.ConnectionError("Redis is silent, and left alone until it answers.")
-        return await self._connection()
 
     async def close_probe(self) -> None:
         """Ask no more whether Redis is back."""
@@ -102,10 +145,13 @@ class PatientPool(ConnectionPool):
             await asyncio.gather(self._probing, return_exceptions=True)
 
     async def _connection(self) -> AbstractConnection:
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
         try:
-            connection: AbstractConnection = await super().get_connection()  # type: ignore[no-untyped-call]  # redis-py's
-        except redis.exceptions.TimeoutError:
-            self._fell_silent()
+            await self.ensure_connection(connection)
+        except BaseException as error:
+            await self.release(connection)
+            if isinstance(error, redis.exceptions.TimeoutError):
+                self._fell_silent()
             raise
         return connection
 
