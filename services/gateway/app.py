@@ -122,8 +122,12 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         stack.push_async_callback(moderation_peer.close)
 
         accounts = Accounts(pool)
+        chat = ChatClient(
+            chat_peer, runtime.telemetry, turn_timeout_s=settings.turn_timeout_s, tenant=settings.wechat_appid
+        )
+        stack.push_async_callback(chat.close)
         services = _Services(
-            chat=ChatClient(chat_peer, turn_timeout_s=settings.turn_timeout_s, tenant=settings.wechat_appid),
+            chat=chat,
             conversations=ConversationClient(chat_peer),
             billing=BillingClient(billing_peer),
             payments=PaymentClient(billing_peer),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import propagate, trace
+from opentelemetry.context import attach
 
 from services.runtime.errors import FAULTS, Code, ServiceError
 
@@ -43,10 +44,15 @@ def adopt_traceparent(value: str | None) -> str:
 
 def current_traceparent() -> str:
     """The traceparent to hand on: that of the active span, else the adopted one; empty outside of any request."""
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
-    return _traceparent.get()
+    return traceparent_of(trace.get_current_span()) or _traceparent.get()
+
+
+def traceparent_of(span: trace.Span) -> str:
+    """What makes a span the parent of what is done elsewhere; empty when it is none."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def trace_id_of(traceparent: str) -> str:
@@ -137,7 +143,7 @@ class ItemSpans:
 
 def adopt_span(span: trace.Span) -> None:
     """Let whatever the current context does belong to a span, for as long as the context is used."""
-    context.attach(trace.set_span_in_context(span))
+    attach(trace.set_span_in_context(span))
 
 
 def _end_with(span: trace.Span, outcome: "asyncio.Future[ResultT]") -> None:

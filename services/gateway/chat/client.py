@@ -1,37 +1,40 @@
 """The chat service."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from queqiao.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from services.gateway.chat import convert
-from services.gateway.chat.domain import Completed, Event, Question, Started
-from services.gateway.errors import TurnTimeoutError
+from services.gateway.chat.domain import Question, Started
+from services.gateway.chat.followed import broke_off
+from services.gateway.chat.lines import Lines
+from services.gateway.chat.turn_events import TurnEvents
 from services.gateway.health.client import demand_serving
 from services.gateway.identity.domain import Principal
 from services.gateway.models.domain import Model
 from services.runtime.channels import Peer
-from services.runtime.errors import Code, ServiceError, UnavailableError
+from services.runtime.trace import ItemSpans, Telemetry
 
+_SERVICE = "queqiao.chat.v1.ChatService"
 _TIMEOUT_S = 5.0
 
 
 class ChatClient:
     """Asks the chat service."""
 
-    def __init__(self, peer: Peer, *, turn_timeout_s: float, tenant: str) -> None:
+    def __init__(self, peer: Peer, telemetry: Telemetry, *, turn_timeout_s: float, tenant: str) -> None:
         """Use this peer; a turn may take so long, and shares answers with those of its tenant."""
         self._peer = peer
-        self._stub = chat_pb2_grpc.ChatServiceStub(peer.channel)
+        self._stub: chat_pb2_grpc.ChatServiceAsyncStub = chat_pb2_grpc.ChatServiceStub(peer.channel)
+        self._lines = Lines(peer, self._stub.Exchange, ItemSpans(telemetry, _SERVICE))
         self._turn_timeout_s = turn_timeout_s
         self._tenant = tenant
 
     @asynccontextmanager
     async def turn(
         self, request_id: str, principal: Principal, question: Question
-    ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
+    ) -> AsyncIterator[tuple[Started, TurnEvents]]:
         """Begin a turn or join it; answers how it started, once it was admitted, and what follows.
 
         That is any `Delta`s, `Started` again when another model takes over, then `Completed`. Leaving the context tells
@@ -42,22 +45,18 @@ class ChatClient:
                 is not admitted, from the iterator when it breaks off.
         """
         request = convert.turn_request(request_id, principal, question, self._tenant)
-        call = self._peer.stream(self._stub.StreamTurn, request, timeout_s=self._turn_timeout_s)
-        async with aclosing(self._events(call)) as events:
+        async with self._lines.follow(request, timeout_s=self._turn_timeout_s) as events:
             yield await _started(events), events
 
     @asynccontextmanager
-    async def resumed(
-        self, user_id: str, request_id: str, after: int
-    ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
+    async def resumed(self, user_id: str, request_id: str, after: int) -> AsyncIterator[tuple[Started, TurnEvents]]:
         """Go on with a turn after a position; answers as `turn` does.
 
         Raises:
             ServiceError: As `turn`; TURN_NOT_FOUND.
         """
         request = chat_pb2.ResumeTurnRequest(user_id=user_id, request_id=request_id, after=after)
-        call = self._peer.stream(self._stub.ResumeTurn, request, timeout_s=self._turn_timeout_s)
-        async with aclosing(self._events(_unwrapped(call))) as events:
+        async with self._lines.follow(request, timeout_s=self._turn_timeout_s) as events:
             yield await _started(events), events
 
     async def stop(self, user_id: str, request_id: str) -> bool:
@@ -69,23 +68,6 @@ class ChatClient:
         request = chat_pb2.CancelTurnRequest(user_id=user_id, request_id=request_id)
         response = await self._peer.unary(self._stub.CancelTurn, request, timeout_s=_TIMEOUT_S)
         return bool(response.running)
-
-    async def _events(self, call: AsyncGenerator[chat_pb2.StreamTurnResponse]) -> AsyncGenerator[Event]:
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + self._turn_timeout_s
-        event: Event | None = None
-        async with aclosing(call) as responses:
-            try:
-                async for response in responses:
-                    event = convert.event(response)
-                    if event is not None:
-                        yield event
-            except ServiceError as error:
-                if error.wire_code is Code.UNAVAILABLE and clock() >= deadline:
-                    raise TurnTimeoutError("The turn took too long; ask for less, or ask again.") from None
-                raise
-        if not isinstance(event, Completed):
-            raise _broke_off()
 
     async def list_models(self) -> list[Model]:
         """The models that can be asked, the default first.
@@ -100,21 +82,13 @@ class ChatClient:
         """Ask the service whether it serves."""
         await demand_serving(self._peer)
 
+    async def close(self) -> None:
+        """Follow no turn any more."""
+        await self._lines.close()
 
-async def _started(events: AsyncGenerator[Event]) -> Started:
+
+async def _started(events: TurnEvents) -> Started:
     started = await anext(events, None)
     if not isinstance(started, Started):
-        raise _broke_off()
+        raise broke_off()
     return started
-
-
-async def _unwrapped(
-    call: AsyncGenerator[chat_pb2.ResumeTurnResponse],
-) -> AsyncGenerator[chat_pb2.StreamTurnResponse]:
-    async with aclosing(call) as responses:
-        async for response in responses:
-            yield response.event
-
-
-def _broke_off() -> UnavailableError:
-    return UnavailableError("The chat service broke off.", metadata={"service": "chat"}, retry_after_s=1)
