@@ -120,8 +120,10 @@ class Turns:
             known = await self._recall(question)
             question = replace(question, messages=(*question.messages, *(known.asked or (_GO_ON,))))
             check = await self._moderation.check_input(question)
-        else:
+        elif question.conversation_id:
             known, check = await asyncio.gather(self._recall(question), self._moderation.check_input(question))
+        else:
+            known, check = Recollection(), await self._moderation.check_input(question)
         demand_allowed(check.verdict)
         return question, known, check
 
