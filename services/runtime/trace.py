@@ -27,6 +27,9 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:
 
 ResultT = TypeVar("ResultT")
 
+# Later versions may have more behind the four fields.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.DOTALL)
+
 _traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 
@@ -61,7 +64,7 @@ def trace_id_of(traceparent: str) -> str:
 
 
 def _is_traceparent(value: str) -> bool:
-    return _TRACEPARENT.match(value) is not None
+    return _TRACEPARENT.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
