@@ -1,6 +1,7 @@
 """Everything that services ask of Redis, asked of a cluster: it refuses whatever touches keys of two slots."""
 
 import ast
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -19,16 +20,21 @@ from services.chat.domain import Completed, Failed, FinishReason, Message, Piece
 from services.chat.streams.domain import Claim, Entry, TurnKey
 from services.chat.streams.log import RedisTurnLog
 from services.chat.streams.recovery import Recovery
+from services.chat.upstreams import budget
 from services.chat.upstreams.budget import RedisBudgets
+from services.gateway.admission import rate_limit
 from services.gateway.admission.metrics import AdmissionMetrics
 from services.gateway.admission.rate_limit import RateLimit
 from services.gateway.errors import RateLimitedError
 from services.moderation.domain import Layer, Opinion
 from services.moderation.errors import LayerDownError
+from services.moderation.layers import cache, quota, tokens
 from services.moderation.layers.cache import VerdictCache
 from services.moderation.layers.quota import Quota
 from services.moderation.layers.tokens import AccessTokens
 from services.moderation.layers.wechat_client import WeChatAccount
+from services.runtime import redis_pool
+from services.runtime.process import running
 from services.runtime.redis import redis_client
 from tests.redis_servers import Servers
 
@@ -42,6 +48,14 @@ LOST = Failed(13, "TURN_LOST", "lost")
 async def client(redis_cluster: Servers) -> AsyncIterator[redis.asyncio.Redis]:
     async with redis_client(redis_cluster.url) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This is about slots: a machine that is busy is no reason to do without Redis."""
+    for module in (budget, rate_limit, cache, quota, tokens):
+        monkeypatch.setattr(module, "_PATIENCE_S", 10.0)
+    monkeypatch.setattr(redis_pool, "_ANSWER_S", 10.0)
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +209,36 @@ async def test_no_script_and_no_transaction_touches_keys_of_two_slots(
         ran = [await redis_cluster.ask(port, "SCRIPT", "EXISTS", name) for port in redis_cluster.processes]
         assert any(map(any, ran)), f"{where} was not run"
     assert len(scripts()) >= 8
+
+
+async def test_the_turns_of_a_replica_that_died_are_closed_on_whichever_node_they_are(
+    client: redis.asyncio.Redis,
+) -> None:
+    closed: list[str] = []
+
+    async def close(user_id: str, started: Started, text: str) -> None:
+        closed.append(user_id)
+
+    def living(replica: str) -> tuple[RedisTurnLog, Recovery]:
+        log = RedisTurnLog(client, replica=replica, ttl_s=60)
+        return log, Recovery(client, log, close, replica=replica, stop=lambda key: True, dead_after_s=1)
+
+    dead, its_recovery = living("dead")
+    await its_recovery.beat()
+    for name in NAMES:
+        await dead.claim(TurnKey(name, "r"), "f")
+        dead.append(TurnKey(name, "r"), Entry(0, Started("", "m", ledger_id="r")))
+    await dead.flush()
+    log, recovery = living("b")
+    with structlog.testing.capture_logs():  # that it died is said
+        async with running(recovery.run()):
+            async with asyncio.timeout(10):
+                while len(closed) < len(NAMES):
+                    await asyncio.sleep(0.05)
+    assert sorted(closed) == sorted(NAMES)
+    for name in NAMES:
+        assert [type(entry.event) async for batch in log.follow(TurnKey(name, "r")) for entry in batch][-1] is Failed
+        await log.forget(TurnKey(name, "r"))
 
 
 async def test_a_cluster_refuses_what_touches_two_slots(client: redis.asyncio.Redis) -> None:
