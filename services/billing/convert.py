@@ -80,8 +80,8 @@ def user_id(value: str) -> str:
 
 
 def open_wallet(request: billing_pb2.OpenWalletRequest, trial_credit_micros: int) -> OpenWallet:
-    """Open a wallet with today's trial credit."""
-    return OpenWallet(user_id(request.user_id), trial_credit_micros)
+    """Open a wallet with today's trial credit, or with none."""
+    return OpenWallet(user_id(request.user_id), 0 if request.without_trial else trial_credit_micros)
 
 
 def grant_credit(request: billing_pb2.GrantCreditRequest) -> GrantCredit:

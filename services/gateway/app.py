@@ -43,6 +43,7 @@ from services.gateway.identity.erasure import Erasure
 from services.gateway.identity.key_routes import KeyRoutes
 from services.gateway.identity.keys import ApiKeys
 from services.gateway.identity.login import Login
+from services.gateway.identity.marks import OpenidMarks
 from services.gateway.identity.me_routes import MeRoutes
 from services.gateway.identity.principals import Principals
 from services.gateway.identity.routes import AuthRoutes
@@ -121,7 +122,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         moderation_peer = runtime.peer("moderation", settings.moderation_target)
         stack.push_async_callback(moderation_peer.close)
 
-        accounts = Accounts(pool)
+        accounts = Accounts(pool, _marks(settings))
         chat = ChatClient(
             chat_peer, runtime.telemetry, turn_timeout_s=settings.turn_timeout_s, tenant=settings.wechat_appid
         )
@@ -144,7 +145,7 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         )
         metrics = GatewayMetrics(runtime.registry)
         admission = AdmissionMetrics(runtime.registry)
-        erasure = Erasure(accounts, services.conversations)
+        erasure = Erasure(accounts, services.conversations, marks_days=settings.trial_again_after_days)
         await erasure.look()
         await stack.enter_async_context(running(erasure.keep_going()))
         routes = _routes(settings, pool, accounts, erasure, redis, services, readiness, metrics, admission, policy)
@@ -161,6 +162,13 @@ async def app(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[Serv
         stack.push_async_callback(server.close)
         await server.start()
         yield server
+
+
+def _marks(settings: GatewaySettings) -> OpenidMarks | None:
+    if not settings.trial_again_after_days:
+        return None
+    previous = [each.get_secret_value() for each in settings.session_secrets_previous]
+    return OpenidMarks(settings.session_secret.get_secret_value(), previous=previous)
 
 
 def _outermost(edge: Edge, settings: GatewaySettings, runtime: Runtime) -> ASGIApp:

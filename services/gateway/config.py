@@ -86,6 +86,13 @@ class GatewaySettings(ServiceSettings):
         "is still read. Take one out two hours after it was replaced; WeChat's session keys under it then need a new "
         "login before virtual payment.",
     )
+    trial_again_after_days: int = Field(
+        default=365,
+        ge=0,
+        le=3650,
+        description="Days after which somebody who deleted their data and comes back is given trial credit again; "
+        "until then a keyed digest of their openid is kept. 0 keeps none. Replacing SESSION_SECRET forgets them, too.",
+    )
     rate_limit_trial_per_minute: int = Field(
         default=120, ge=1, description="Requests a minute of a user who has never topped up."
     )

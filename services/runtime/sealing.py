@@ -40,6 +40,10 @@ class Sealer:
         return None
 
 
+def derived_key(secret: str, purpose: str) -> bytes:
+    """The key of one purpose, from a secret of at least 32 random characters."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(secret.encode())
+
+
 def _cipher(secret: str, purpose: str) -> AESGCM:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
-    return AESGCM(derivation.derive(secret.encode()))
+    return AESGCM(derived_key(secret, purpose))

@@ -46,8 +46,9 @@ class FakeBilling(billing_pb2_grpc.BillingServiceServicer):
         fresh = request.user_id not in self.wallets
         if fresh:
             self.opened.append(request.user_id)
+            trial = 0 if request.without_trial else TRIAL_MICROS
             self.wallets[request.user_id] = billing_pb2.Wallet(
-                user_id=request.user_id, balance_micros=TRIAL_MICROS, available_micros=TRIAL_MICROS
+                user_id=request.user_id, balance_micros=trial, available_micros=trial
             )
         return billing_pb2.OpenWalletResponse(wallet=self.wallets[request.user_id], opened=fresh)
 

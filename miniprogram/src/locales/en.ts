@@ -227,7 +227,7 @@ const en: Messages = {
     privacy: [
       { title: 'What we keep', text: 'Your questions and answers, titles, orders and payments, and the anonymous id that WeChat gives us. No phone number, no contacts.' },
       { title: 'Who sees it', text: 'Questions go to the model that answers them; as the law demands, texts are checked for safety. Nothing is used for ads or sold.' },
-      { title: 'For how long', text: 'Until you delete it. A deleted conversation is gone at once and is then removed from the database. Accounts and safety logs are kept as the law demands.' },
+      { title: 'For how long', text: 'Until you delete it. A deleted conversation is gone at once and is then removed from the database. Accounts and safety logs are kept as the law demands; so that trial credit is given once, a digest of your WeChat id that cannot be turned back is kept for a year at most after you delete everything.' },
       { title: 'What you can do', text: 'Export or delete any conversation at any time; delete everything in the settings.' },
     ],
     labelsTitle: 'About the label “AI generated”',

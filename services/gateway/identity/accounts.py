@@ -11,8 +11,9 @@ from pathlib import Path
 import asyncpg
 
 from services.gateway.errors import InvalidRefreshTokenError
-from services.gateway.identity.domain import Principal
+from services.gateway.identity.domain import Arrival, Principal
 from services.gateway.identity.ids import new_user_id
+from services.gateway.identity.marks import OpenidMarks
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import FAILED
 
@@ -22,7 +23,8 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 # Both create the user or find them, also when several logins of one new user come at once.
 _LOGIN = """
 INSERT INTO users (id, wechat_openid) VALUES ($1, $2)
-ON CONFLICT (wechat_openid) DO UPDATE SET last_login_at = now() RETURNING id
+ON CONFLICT (wechat_openid) DO UPDATE SET last_login_at = now()
+RETURNING id, EXISTS (SELECT FROM erased_users WHERE openid_mark = ANY($3)) AS comes_back
 """
 _NAME = """
 INSERT INTO users (id, name) VALUES ($1, $2)
@@ -57,19 +59,27 @@ UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL
 AND family = (SELECT family FROM refresh_tokens WHERE sha256 = $1)
 """
 # A user who was erased has no row; the key of a login that was under way names none.
-_ERASED = "INSERT INTO erased_users (id) VALUES ($1) ON CONFLICT (id) DO NOTHING"
+_LOCK_USER = "SELECT wechat_openid FROM users WHERE id = $1 FOR UPDATE"
+_ERASED = "INSERT INTO erased_users (id, openid_mark) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING"
 _ERASE = (
-    "SELECT FROM users WHERE id = $1 FOR UPDATE",
     "DELETE FROM refresh_tokens WHERE user_id = $1",
     "DELETE FROM api_keys WHERE user_id = $1",
     "DELETE FROM users WHERE id = $1",
 )
 # As long as an access token lives, and a little more.
 _LATELY = "SELECT id FROM erased_users WHERE erased_at > now() - interval '3 hours'"
+# Whoever waits longest, whatever became of it the last time; each replica others.
 _BY_HALF = """
-SELECT id FROM erased_users WHERE finished_at IS NULL AND erased_at < now() - make_interval(secs => $1) LIMIT 20
+UPDATE erased_users SET tried_at = now() WHERE id IN (
+  SELECT id FROM erased_users WHERE finished_at IS NULL AND erased_at < now() - make_interval(secs => $1)
+  ORDER BY tried_at NULLS FIRST, erased_at LIMIT 20 FOR UPDATE SKIP LOCKED
+) RETURNING id
 """
 _FINISHED = "UPDATE erased_users SET finished_at = now() WHERE id = $1"
+_FORGET_MARKS = """
+UPDATE erased_users SET openid_mark = NULL
+WHERE openid_mark IS NOT NULL AND erased_at <= now() - make_interval(days => $1)
+"""
 
 _FORGET_EXPIRED = "DELETE FROM refresh_tokens WHERE user_id = $1 AND expires_at <= now()"
 
@@ -80,14 +90,17 @@ class Accounts:
     Every method raises UnavailableError when PostgreSQL does not answer.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        """Use this pool."""
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", marks: OpenidMarks | None = None) -> None:
+        """Use this pool; `marks` know who was erased and comes back, without them nobody does."""
         self._pool = pool
+        self._marks = marks
 
-    async def user_of_openid(self, openid: str) -> str:
-        """The id of WeChat's user, who is created at their first login."""
+    async def user_of_openid(self, openid: str) -> Arrival:
+        """WeChat's user, who is created at their first login."""
         with answering():
-            return str(await self._pool.fetchval(_LOGIN, new_user_id(), openid))
+            row = await self._pool.fetchrow(_LOGIN, new_user_id(), openid, self._marks_of(openid))
+        assert row is not None, "it returns the row that it writes"  # noqa: S101  # a programmer's mistake
+        return Arrival(row["id"], comes_back=row["comes_back"])
 
     async def keep_session_key(self, user_id: str, sealed: bytes | None) -> None:
         """Remember the encrypted session key of the user's last login; None forgets the one before."""
@@ -161,7 +174,8 @@ class Accounts:
         """Delete the user with every key and session; a second time changes nothing."""
         with answering():
             async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(_ERASED, user_id)
+                marks = self._marks_of(await connection.fetchval(_LOCK_USER, user_id))
+                await connection.execute(_ERASED, user_id, marks[0] if marks else None)
                 for statement in _ERASE:
                     await connection.execute(statement, user_id)
 
@@ -171,7 +185,10 @@ class Accounts:
             return [row["id"] for row in await self._pool.fetch(_LATELY)]
 
     async def erased_by_half(self, *, after_s: float = 15) -> list[str]:
-        """The ids of users of whom other services may still keep something, `after_s` after they were erased here."""
+        """Some users of whom other services may still keep something, `after_s` after they were erased here.
+
+        Each call answers those who were not answered for the longest time.
+        """
         with answering():
             return [row["id"] for row in await self._pool.fetch(_BY_HALF, after_s)]
 
@@ -180,10 +197,18 @@ class Accounts:
         with answering():
             await self._pool.execute(_FINISHED, user_id)
 
+    async def forget_marks(self, *, after_days: int) -> None:
+        """Forget how users would be known again who were erased so many days ago."""
+        with answering():
+            await self._pool.execute(_FORGET_MARKS, after_days)
+
     async def check(self) -> None:
         """Ask the database whether it answers."""
         with answering():
             await self._pool.fetchval("SELECT 1")
+
+    def _marks_of(self, openid: str | None) -> list[bytes]:
+        return self._marks.of(openid) if self._marks and openid else []
 
 
 @contextmanager

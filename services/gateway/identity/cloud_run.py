@@ -11,7 +11,7 @@ from typing import Protocol
 from cachetools import TTLCache
 from starlette.datastructures import Headers
 
-from services.gateway.identity.domain import Caller
+from services.gateway.identity.domain import Arrival, Caller
 from services.gateway.metrics import GatewayMetrics
 from services.runtime.errors import ConfigurationError
 
@@ -27,16 +27,16 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Users(Protocol):
     """Knows users."""
 
-    async def user_of_openid(self, openid: str) -> str:
-        """The user's id; a new user is created."""
+    async def user_of_openid(self, openid: str) -> Arrival:
+        """The user; a new one is created."""
         ...
 
 
 class Wallets(Protocol):
     """Opens wallets."""
 
-    async def open(self, user_id: str) -> None:
-        """Open the user's wallet with its trial credit, unless it is open."""
+    async def open(self, user_id: str, *, trial: bool) -> None:
+        """Open the user's wallet, with trial credit or without, unless it is open."""
         ...
 
 
@@ -79,9 +79,9 @@ class CloudRun:
             return None
         user_id = self._known.get(openid)
         if user_id is None or user_id in self._erased:
-            user_id = await self._users.user_of_openid(openid)
-            await self._wallets.open(user_id)
-            self._known[openid] = user_id
+            user = await self._users.user_of_openid(openid)
+            await self._wallets.open(user.user_id, trial=not user.comes_back)
+            user_id = self._known[openid] = user.user_id
         return Caller(user_id)
 
 

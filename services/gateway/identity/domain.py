@@ -17,6 +17,14 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A user of WeChat who has come in; `comes_back` under a new id: what they had before was erased, lately."""
+
+    user_id: str
+    comes_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """What a logged-in client holds; `expires_in_s` is the access token's."""
 

@@ -3,10 +3,12 @@
 First the identity goes, in one transaction, and with it every way to come in; then the chat service erases what was
 said. Should it not answer, or this process die, any replica goes on. Once more is erased a little later: what was being
 written at that moment has been written by then.
+
+Of the identity a mark stays for some time (`marks.py`), so that coming back is not paid for with trial credit.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 import structlog
@@ -15,6 +17,10 @@ from services.runtime.errors import ServiceError
 
 # How often replicas ask who was erased at others, and so how long a session of theirs can go on there.
 _LOOK_S = 1.0
+
+# How often they go on with what is not erased everywhere, and how often marks that are old enough are forgotten.
+_FINISH_S = 1.0
+_FORGET_S = 3600.0
 
 log = structlog.get_logger()
 
@@ -38,6 +44,10 @@ class ErasedUsers(Protocol):
         """Nothing is left."""
         ...
 
+    async def forget_marks(self, *, after_days: int) -> None:
+        """Forget how users would be known again who were erased so long ago."""
+        ...
+
 
 class Talks(Protocol):
     """Keeps what users said."""
@@ -50,10 +60,11 @@ class Talks(Protocol):
 class Erasure:
     """Erases users, and knows who was erased lately."""
 
-    def __init__(self, users: ErasedUsers, talks: Talks) -> None:
-        """Erase them there."""
+    def __init__(self, users: ErasedUsers, talks: Talks, *, marks_days: int) -> None:
+        """Erase them there, and know them again for so many days."""
         self._users = users
         self._talks = talks
+        self._marks_days = marks_days
         # By anybody, as the accounts say; and by this process, which knows it first.
         self._lately: set[str] = set()
         self._here: set[str] = set()
@@ -81,16 +92,22 @@ class Erasure:
         self._lately = set(await self._users.erased_lately())
 
     async def keep_going(self) -> None:
-        """Learn it again and again, and finish what was begun; run it as a task and cancel it."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            try:
-                await self.look()
-                for user_id in await self._users.erased_by_half():
-                    if await self._erase_talks(user_id):
-                        await self._users.finish_erasure(user_id)
-            except ServiceError as error:
-                log.warning("erased users not looked up", reason=error.wire_reason)
+        """Learn it again and again, and finish what was begun; run it as a task and cancel it.
+
+        Side by side: while the chat service is slow to erase, sessions of whoever is erased elsewhere end in time.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_again(self.look, _LOOK_S))
+            tasks.create_task(_again(self._finish, _FINISH_S))
+            tasks.create_task(_again(self._forget, _FORGET_S))
+
+    async def _finish(self) -> None:
+        for user_id in await self._users.erased_by_half():
+            if await self._erase_talks(user_id):
+                await self._users.finish_erasure(user_id)
+
+    async def _forget(self) -> None:
+        await self._users.forget_marks(after_days=self._marks_days)
 
     async def _erase_talks(self, user_id: str) -> bool:
         try:
@@ -99,3 +116,12 @@ class Erasure:
             log.warning("conversations of an erased user are still there", user_id=user_id, reason=error.wire_reason)
             return False
         return True
+
+
+async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    while True:
+        try:
+            await work()
+        except ServiceError as error:
+            log.warning("erased users not looked up", reason=error.wire_reason)
+        await asyncio.sleep(every_s)

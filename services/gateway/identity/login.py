@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from services.gateway.identity.domain import PlatformSession, Tokens
+from services.gateway.identity.domain import Arrival, PlatformSession, Tokens
 
 
 class Platform(Protocol):
@@ -16,8 +16,8 @@ class Platform(Protocol):
 class Users(Protocol):
     """Knows users."""
 
-    async def user_of_openid(self, openid: str) -> str:
-        """The user's id; a new user is created."""
+    async def user_of_openid(self, openid: str) -> Arrival:
+        """The user; a new one is created."""
         ...
 
 
@@ -32,8 +32,8 @@ class SessionKeys(Protocol):
 class Wallets(Protocol):
     """Opens wallets."""
 
-    async def open(self, user_id: str) -> None:
-        """Open the user's wallet with its trial credit, unless it is open."""
+    async def open(self, user_id: str, *, trial: bool) -> None:
+        """Open the user's wallet, with trial credit or without, unless it is open."""
         ...
 
 
@@ -72,7 +72,7 @@ class Login:
             ServiceError: Of the step that failed.
         """
         session = await self._platform.session(code)
-        user_id = await self._users.user_of_openid(session.openid)
-        await self._session_keys.keep(user_id, session.session_key)
-        await self._wallets.open(user_id)
-        return await self._sessions.begin(user_id)
+        user = await self._users.user_of_openid(session.openid)
+        await self._session_keys.keep(user.user_id, session.session_key)
+        await self._wallets.open(user.user_id, trial=not user.comes_back)
+        return await self._sessions.begin(user.user_id)

@@ -24,9 +24,9 @@ class BillingClient:
         self._peer = peer
         self._stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
 
-    async def open(self, user_id: str) -> None:
-        """Open the user's wallet with its trial credit, unless it is open."""
-        request = billing_pb2.OpenWalletRequest(user_id=user_id)
+    async def open(self, user_id: str, *, trial: bool) -> None:
+        """Open the user's wallet, with trial credit or without, unless it is open."""
+        request = billing_pb2.OpenWalletRequest(user_id=user_id, without_trial=not trial)
         await self._peer.unary(self._stub.OpenWallet, request, timeout_s=_TIMEOUT_S)
 
     async def wallet(self, user_id: str) -> Wallet:

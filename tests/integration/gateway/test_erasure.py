@@ -1,6 +1,7 @@
 """`DELETE /v1/me`: every way in ends at once, nothing of the identity is left, and what fails is gone on with."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from services.gateway.identity.accounts import Accounts
 from services.runtime.errors import UnavailableError
+from tests.fakes.billing import TRIAL_MICROS
 from tests.integration.gateway.conftest import APPID, Gateway, StartGateway
 
 KEY = {"name": "laptop", "scopes": ["chat", "account"]}
@@ -60,6 +62,62 @@ async def test_sessions_and_keys_end_at_once_and_the_same_person_comes_back_as_a
     assert again != user_id
     assert await status_of(gateway, fresh) == 200
     assert await status_of(gateway, token) == 401
+
+
+async def balance(gateway: Gateway, token: str) -> int:
+    status, wallet = await gateway.get("/v1/wallet", token=token)
+    assert status == 200
+    return int(wallet["balance_micros"])
+
+
+async def test_who_comes_back_is_not_given_trial_credit_again_until_it_is_forgotten(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = await start_gateway(trial_again_after_days=30)
+    balances = []
+    for days in (0, 0, 29, 31):
+        async with database(gateway) as connection:
+            await connection.execute("UPDATE erased_users SET erased_at = now() - make_interval(days => $1)", days)
+        async with asyncpg.create_pool(
+            gateway.settings.database_url.get_secret_value(),
+            min_size=1,
+            max_size=1,
+            server_settings={"search_path": "gateway"},
+        ) as pool:
+            await Accounts(pool).forget_marks(after_days=30)
+        _, token = await gateway.login("erase-for-trial")
+        balances.append(await balance(gateway, token))
+        await delete_me(gateway, token)
+    assert balances == [TRIAL_MICROS, 0, 0, TRIAL_MICROS]
+
+
+async def test_the_mark_is_no_digest_that_anybody_could_make_and_is_not_kept_where_nobody_wants_it(
+    start_gateway: StartGateway,
+) -> None:
+    for days, kept in ((30, True), (0, False)):
+        gateway = await start_gateway(trial_again_after_days=days)
+        user_id, token = await gateway.login(f"erase-mark-{days}")
+        async with database(gateway) as connection:
+            openid = await connection.fetchval("SELECT wechat_openid FROM users WHERE id = $1", user_id)
+            await delete_me(gateway, token)
+            mark = await connection.fetchval("SELECT openid_mark FROM erased_users WHERE id = $1", user_id)
+        assert (mark is not None) == kept
+        assert mark != hashlib.sha256(openid.encode()).digest()
+        _, again = await gateway.login(f"erase-mark-{days}")
+        assert await balance(gateway, again) == (0 if kept else TRIAL_MICROS)
+
+
+async def test_those_who_cannot_be_erased_do_not_keep_others_waiting(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway()
+    gateway.chat.erasing = UnavailableError("down")
+    async with database(gateway) as connection:
+        await connection.executemany(
+            "INSERT INTO erased_users (id, erased_at) VALUES ($1, now() - interval '1 day')",
+            [(f"usr_{number:024x}",) for number in range(45)],
+        )
+        async with asyncio.timeout(6):
+            while await connection.fetchval("SELECT count(*) FROM erased_users WHERE tried_at IS NULL"):
+                await asyncio.sleep(0.1)  # another's clock
 
 
 async def test_nothing_of_the_identity_is_left_but_the_id(gateway: Gateway) -> None:
@@ -153,3 +211,4 @@ async def test_a_user_of_cloud_run_comes_back_as_a_new_user(start_gateway: Start
             found = await answer.json()
             ids.append(found["user"]["id"] if method == "GET" else found["id"])
     assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert [gateway.billing.wallets[each].balance_micros for each in ids[1:3]] == [TRIAL_MICROS, 0]

@@ -98,6 +98,7 @@ def test_every_wrong_field_is_named(request_: Message, fields: set[str]) -> None
 
 def test_what_fits_becomes_an_operation() -> None:
     assert converted(billing_pb2.OpenWalletRequest(user_id="u")) == OpenWallet("u", 7)
+    assert converted(billing_pb2.OpenWalletRequest(user_id="u", without_trial=True)) == OpenWallet("u", 0)
     assert converted(grant(reason="why")) == GrantCredit("u", "r", 1, "why")
     assert converted(reserve(input_tokens=3, max_output_tokens=4)) == Reserve("u", "r", "m", 3, 4, PRICE, 900)
     assert converted(reserve(ttl_s=1)) == Reserve("u", "r", "m", 0, 0, PRICE, 1)

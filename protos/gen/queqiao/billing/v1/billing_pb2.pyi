@@ -193,16 +193,20 @@ class OpenWalletRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    WITHOUT_TRIAL_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whose it is. Required; 1 to 64 characters of [A-Za-z0-9_-]."""
+    without_trial: _builtins.bool
+    """Whether a wallet that this call opens is empty: for somebody who had a trial under another id."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        without_trial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id", "without_trial", b"without_trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,7 +221,7 @@ class OpenWalletResponse(_message.Message):
     WALLET_FIELD_NUMBER: _builtins.int
     OPENED_FIELD_NUMBER: _builtins.int
     opened: _builtins.bool
-    """True when this call opened it, and so gave the trial credit."""
+    """True when this call opened it, and so gave the trial credit, if it was to."""
     @_builtins.property
     def wallet(self) -> Global___Wallet:
         """The wallet."""

@@ -110,7 +110,7 @@ class BillingServiceServicer:
     """
 
     def OpenWallet(self, request, context):
-        """Opens a user's wallet with its trial credit, or answers the wallet that is already open.
+        """Opens a user's wallet, with its trial credit unless told otherwise, or answers the wallet that is already open.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """

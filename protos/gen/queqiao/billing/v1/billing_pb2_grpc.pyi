@@ -39,7 +39,7 @@ class BillingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
     OpenWallet: _grpc.UnaryUnaryMultiCallable[_billing_pb2.OpenWalletRequest, _billing_pb2.OpenWalletResponse]
-    """Opens a user's wallet with its trial credit, or answers the wallet that is already open.
+    """Opens a user's wallet, with its trial credit unless told otherwise, or answers the wallet that is already open.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -118,7 +118,7 @@ class BillingServiceAsyncStub(BillingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenWallet: _aio.UnaryUnaryMultiCallable[_billing_pb2.OpenWalletRequest, _billing_pb2.OpenWalletResponse]  # type: ignore[assignment]
-    """Opens a user's wallet with its trial credit, or answers the wallet that is already open.
+    """Opens a user's wallet, with its trial credit unless told otherwise, or answers the wallet that is already open.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
@@ -200,7 +200,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.OpenWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.OpenWalletResponse, _abc.Awaitable[_billing_pb2.OpenWalletResponse]]:
-        """Opens a user's wallet with its trial credit, or answers the wallet that is already open.
+        """Opens a user's wallet, with its trial credit unless told otherwise, or answers the wallet that is already open.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
         """
