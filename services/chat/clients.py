@@ -13,7 +13,7 @@ from services.chat.ports import Bill, Window
 from services.chat.texts import texts_of
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
-from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
+from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError, UnknownCallError
 from services.runtime.exchange import Exchange
 from services.runtime.status import from_status
 from services.runtime.trace import current_traceparent
@@ -39,6 +39,8 @@ _MESSAGE_CHARACTERS_MAX = 1_000_000
 
 # As moderation.proto says.
 _WINDOWS_MAX = 1024
+_QUESTIONS_MAX = 64
+_SHARED_CHARACTERS_MAX = 16_384
 
 # A settlement is money: it is tried again for as long as the reservation surely holds.
 _SETTLE_ATTEMPTS = 6
@@ -49,19 +51,29 @@ class ModerationClient:
     """The port `Moderation`."""
 
     def __init__(self, peer: Peer) -> None:
-        """Use this peer."""
+        """Use this peer; questions of turns that begin together share calls."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
         self._screening = Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S)
         # One exchange at a time.
         self._screens = asyncio.Lock()
+        self._checking = Exchange(peer, self._stub.CheckInputs, timeout_s=_CHECK_TIMEOUT_S)
+        self._questions: Batcher[moderation_pb2.CheckInputRequest, InputCheck | ServiceError] = Batcher(
+            self._check_all, in_flight_max=1, batch_max=_QUESTIONS_MAX
+        )
 
     async def check_input(self, question: Question) -> InputCheck:
-        """Judge everything that the caller wrote, in one call."""
+        """Judge everything that the caller wrote, together with what others did unless it is long."""
         request = moderation_pb2.CheckInputRequest(
             request_id=question.request_id, user_id=question.user_id, text=_written(question), openid=question.openid
         )
-        return peers.input_check(await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S))
+        if len(request.text) > _SHARED_CHARACTERS_MAX:
+            return await self._check(request)
+        request.traceparent = current_traceparent()
+        outcome = await self._questions.submit(request)
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return outcome
 
     async def review_input(self, question: Question) -> Verdict:
         """Judge the same by the remote layers."""
@@ -92,6 +104,24 @@ class ModerationClient:
         )
         response = await self._peer.unary(self._stub.ReviewOutput, request, timeout_s=_REVIEW_TIMEOUT_S)
         return peers.verdict(response.verdict)
+
+    async def _check(self, request: moderation_pb2.CheckInputRequest) -> InputCheck:
+        return peers.input_check(await self._peer.unary(self._stub.CheckInput, request, timeout_s=_CHECK_TIMEOUT_S))
+
+    async def _check_all(
+        self, questions: Sequence[moderation_pb2.CheckInputRequest]
+    ) -> Sequence[InputCheck | ServiceError]:
+        try:
+            response = await self._checking.send(moderation_pb2.CheckInputsRequest(questions=questions))
+        except UnknownCallError:
+            # A replica from before questions shared calls, while all are being replaced.
+            return await asyncio.gather(*map(self._check, questions))
+        return [
+            from_status(status_pb2.Status.FromString(result.error_status), self._peer.name)
+            if result.HasField("error_status")
+            else peers.input_check(result.check)
+            for result in response.results
+        ]
 
 
 def _parts(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:

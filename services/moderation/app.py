@@ -34,6 +34,7 @@ from services.moderation.servicer import ModerationServicer
 from services.runtime.postgres import postgres_pool
 from services.runtime.process import Runtime, Server, running
 from services.runtime.redis import redis_client
+from services.runtime.trace import ItemSpans
 
 SERVICE = "queqiao.moderation.v1.ModerationService"
 LEXICON = "queqiao.moderation.v1.LexiconService"
@@ -95,6 +96,7 @@ async def app(settings: ModerationSettings, runtime: Runtime) -> AsyncIterator[S
             ModerationServicer(
                 Checks(library, learned, remote, audit, ModerationMetrics(runtime.registry)),
                 server.endless,
+                ItemSpans(runtime.telemetry, SERVICE),
             ),
             server.grpc,
         )

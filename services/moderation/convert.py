@@ -1,15 +1,19 @@
 """Protos to the domain and back; a request that does not fit is refused here, field by field."""
 
 import re
+from collections.abc import Sequence
 
 from queqiao.moderation.v1 import moderation_pb2
 
 from services.moderation.checks import InputCheck, Moderated, Window, WindowCheck
 from services.moderation.domain import Direction, Layer, Review, Subject, Verdict
-from services.runtime.errors import InvalidRequestError
+from services.runtime.errors import InvalidRequestError, ServiceError
+from services.runtime.status import to_status
 from services.runtime.trace import trace_id_of
 
 _INPUT_CHARACTERS_MAX = 1_048_576
+_QUESTIONS_MAX = 64
+_SHARED_CHARACTERS_MAX = 16_384
 _TEXT_CHARACTERS_MAX = 65_536
 _TEXTS_MAX = 32
 _WINDOWS_MAX = 1024
@@ -38,6 +42,27 @@ def question(request: moderation_pb2.CheckInputRequest | moderation_pb2.ReviewIn
         InvalidRequestError: `fields` names everything that is wrong.
     """
     _refuse(_wrong_ids(request) | _wrong_text("text", request.text, _INPUT_CHARACTERS_MAX))
+    return Subject(Direction.INPUT, request.request_id, request.user_id, request.text, request.openid)
+
+
+def questions(request: moderation_pb2.CheckInputsRequest) -> Sequence[moderation_pb2.CheckInputRequest]:
+    """What many users wrote; `shared_question` takes each.
+
+    Raises:
+        InvalidRequestError: There are too few or too many.
+    """
+    if not 1 <= len(request.questions) <= _QUESTIONS_MAX:
+        _refuse({"questions": f"must hold 1 to {_QUESTIONS_MAX} questions"})
+    return request.questions
+
+
+def shared_question(request: moderation_pb2.CheckInputRequest) -> Subject:
+    """What a user wrote, among others.
+
+    Raises:
+        InvalidRequestError: As `question`; the text is too long to share a request.
+    """
+    _refuse(_wrong_ids(request) | _wrong_text("text", request.text, _SHARED_CHARACTERS_MAX))
     return Subject(Direction.INPUT, request.request_id, request.user_id, request.text, request.openid)
 
 
@@ -110,6 +135,15 @@ def input_check(check: InputCheck) -> moderation_pb2.CheckInputResponse:
         ),
         version=check.version,
     )
+
+
+def inputs_result(outcome: InputCheck | BaseException) -> moderation_pb2.CheckInputsResult:
+    """How the check of one question among many ended."""
+    if isinstance(outcome, ServiceError):
+        return moderation_pb2.CheckInputsResult(error_status=to_status(outcome).SerializeToString())
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return moderation_pb2.CheckInputsResult(check=input_check(outcome))
 
 
 def window_check(check: WindowCheck) -> moderation_pb2.WindowResult:

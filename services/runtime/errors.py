@@ -123,6 +123,10 @@ class UnavailableError(ServiceError):
     reason = "SERVICE_UNAVAILABLE"
 
 
+class UnknownCallError(UnavailableError):
+    """A part does not know this call: it is from before it, and about to be replaced."""
+
+
 class StartupError(Exception):
     """The process cannot start; the message is one sentence that says what to do about it."""
 

@@ -8,7 +8,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from services.runtime.errors import ERROR_DOMAIN, Code, RemoteError, ServiceError, UnavailableError
+from services.runtime.errors import ERROR_DOMAIN, Code, RemoteError, ServiceError, UnavailableError, UnknownCallError
 
 
 def to_status(error: ServiceError) -> status_pb2.Status:
@@ -69,7 +69,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> ServiceError:
 
 
 def _unavailable(peer: str, code: str) -> UnavailableError:
-    return UnavailableError(
+    kind = UnknownCallError if code == grpc.StatusCode.UNIMPLEMENTED.name else UnavailableError
+    return kind(
         f"The {peer} service does not answer ({code}); try again shortly.",
         metadata={"service": peer},
         retry_after_s=1,

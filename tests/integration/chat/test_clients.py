@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
+from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from sandbox.ports import free_ports
 from services.chat.clients import ModerationClient, WalletClient
-from services.chat.domain import Message, Model, Options, Outcome, Question, Role, Usage
+from services.chat.domain import InputCheck, Message, Model, Options, Outcome, Question, Role, Usage
 from services.chat.ports import Bill, Window
 from services.runtime.channels import Peer
-from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
+from services.runtime.errors import Code, InvalidRequestError, RemoteError, ServiceError, UnavailableError
 from services.runtime.status import to_status
 from services.runtime.trace import Telemetry, adopt_traceparent
 
@@ -247,6 +248,99 @@ async def test_without_billing_nothing_is_reserved() -> None:
         with pytest.raises(UnavailableError):
             await WalletClient(peer, turn_s_max=300).reserve(QUESTION, MODEL, 50, 100)
     await peer.close()
+
+
+class Moderation(moderation_pb2_grpc.ModerationServiceServicer):
+    """Remembers what it was asked, and refuses what says no; what Mallory writes it cannot read."""
+
+    def __init__(self) -> None:
+        self.alone: list[str] = []
+        self.together: list[list[moderation_pb2.CheckInputRequest]] = []
+
+    async def CheckInput(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's spelling
+        self.alone.append(request.request_id)
+        return self._check(request)
+
+    async def CheckInputs(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802  # as above
+        async for request in request_iterator:
+            self.together.append(list(request.questions))
+            yield moderation_pb2.CheckInputsResponse(results=map(self._result, request.questions))
+
+    async def _never(self, request: Any, context: Any) -> Any:
+        raise AssertionError("nobody asked for this")
+
+    ReviewInput = ReviewOutput = Moderate = _never
+    ScreenOutput = cast("Any", _never)
+
+    def _result(self, question: Any) -> moderation_pb2.CheckInputsResult:
+        if question.user_id == "usr_mallory":
+            error = InvalidRequestError("text is required.", fields={"text": "is required"})
+            return moderation_pb2.CheckInputsResult(error_status=to_status(error).SerializeToString())
+        return moderation_pb2.CheckInputsResult(check=self._check(question))
+
+    def _check(self, question: Any) -> moderation_pb2.CheckInputResponse:
+        verdict = moderation_pb2.Verdict(refused=question.text == "no", layer=moderation_pb2.LAYER_LEXICON, label=1)
+        return moderation_pb2.CheckInputResponse(verdict=verdict, version=question.request_id)
+
+
+class OldModeration(Moderation):
+    """From before questions shared calls."""
+
+    async def CheckInputs(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802  # gRPC's spelling
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        yield
+
+
+@asynccontextmanager
+async def moderation_at(moderation: Moderation) -> AsyncIterator[ModerationClient]:
+    """A client of this moderation service."""
+    server = grpc.aio.server()
+    moderation_pb2_grpc.add_ModerationServiceServicer_to_server(moderation, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    peer = Peer("moderation", f"127.0.0.1:{port}", Telemetry(None))
+    try:
+        yield ModerationClient(peer)
+    finally:
+        await peer.close()
+        await server.stop(0)
+
+
+def wrote(text: str, request_id: str, user_id: str = "usr_1") -> Question:
+    return replace(asks(request_id, user_id), messages=(Message(Role.USER, text),))
+
+
+async def test_questions_of_one_moment_share_a_message_and_each_has_its_own_answer() -> None:
+    moderation, traceparent = Moderation(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    adopt_traceparent(traceparent)
+    questions = (wrote("yes", "r0"), wrote("no", "r1"), wrote("?", "r2", "usr_mallory"), wrote("yes", "r3"))
+    async with moderation_at(moderation) as client:
+        outcomes = await asyncio.gather(*map(client.check_input, questions), return_exceptions=True)
+    assert [[question.request_id for question in message] for message in moderation.together] == [
+        ["r0", "r1", "r2", "r3"]
+    ]
+    assert {question.traceparent for message in moderation.together for question in message} == {traceparent}
+    checks = [outcome for outcome in outcomes if isinstance(outcome, InputCheck)]
+    assert [(check.version, check.verdict.refused) for check in checks] == [("r0", False), ("r1", True), ("r3", False)]
+    failed = outcomes[2]
+    assert isinstance(failed, RemoteError)
+    assert (failed.wire_reason, failed.fields) == ("INVALID_REQUEST", {"text": "is required"})
+
+
+async def test_a_long_question_holds_up_no_others() -> None:
+    moderation = Moderation()
+    async with moderation_at(moderation) as client:
+        await asyncio.gather(client.check_input(wrote("x" * 16_385, "long")), client.check_input(wrote("yes", "short")))
+    assert moderation.alone == ["long"]
+    assert [question.request_id for message in moderation.together for question in message] == ["short"]
+
+
+async def test_a_moderation_of_before_is_asked_one_by_one() -> None:
+    moderation = OldModeration()
+    async with moderation_at(moderation) as client:
+        checks = await asyncio.gather(client.check_input(wrote("yes", "r0")), client.check_input(wrote("no", "r1")))
+    assert [check.verdict.refused for check in checks] == [False, True]
+    assert moderation.alone == ["r0", "r1"]
 
 
 async def test_without_moderation_nothing_is_let_through() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from google.rpc import status_pb2
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from queqiao.moderation.v1 import (
@@ -15,6 +16,7 @@ from queqiao.moderation.v1 import (
     screener_pb2,
     screener_pb2_grpc,
 )
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from services.moderation.app import app
@@ -24,6 +26,7 @@ from services.runtime.channels import Peer
 from services.runtime.errors import RemoteError
 from services.runtime.exchange import Exchange
 from services.runtime.process import Runtime
+from services.runtime.status import from_status
 from services.runtime.trace import Telemetry
 
 CANARY = "鹊桥违禁词示例"
@@ -85,6 +88,31 @@ async def test_windows_of_many_answers_are_judged_in_one_call_each_by_itself(pee
     ]
 
 
+async def test_questions_of_many_turns_are_judged_in_one_call_each_by_itself_in_its_own_trace(peer: Peer) -> None:
+    stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    exchange = Exchange(peer, stub.CheckInputs, timeout_s=5)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    texts = {"a": "平安了吗", "b": f"请解释{CANARY}", "c": "", "d": "好" * 16_385}
+    questions = [
+        moderation_pb2.CheckInputRequest(
+            request_id=request_id, user_id="u", text=text, traceparent=f"00-{trace}-00f067aa0ba902b7-01"
+        )
+        for request_id, text in texts.items()
+    ]
+    with capture_logs(processors=[merge_contextvars]) as events:
+        response = await exchange.send(moderation_pb2.CheckInputsRequest(questions=questions))
+    judged, failed = response.results[:2], response.results[2:]
+    assert [result.check.verdict.refused for result in judged] == [False, True]
+    assert judged[0].check.version == judged[1].check.version != ""
+    errors = [from_status(status_pb2.Status.FromString(result.error_status), "moderation") for result in failed]
+    assert [error.fields for error in errors] == [
+        {"text": "is required"},
+        {"text": "must be at most 16384 characters"},
+    ]
+    (refusal,) = (event for event in events if event["event"] == "refused")
+    assert (refusal["request_id"], refusal["trace_id"]) == ("b", trace)
+
+
 async def test_weights_that_are_put_in_force_under_load_drop_no_check_and_cut_no_stream(peer: Peer) -> None:
     other = write_weights(replace(read_weights(SHIPPED.read_bytes()), about="other words about the same"))
     screener: screener_pb2_grpc.ScreenerServiceAsyncStub = screener_pb2_grpc.ScreenerServiceStub(peer.channel)
@@ -125,6 +153,10 @@ async def test_what_does_not_fit_is_named_field_by_field(peer: Peer) -> None:
     with pytest.raises(RemoteError) as caught:
         await screening(peer).send(moderation_pb2.ScreenOutputRequest())
     assert "windows" in caught.value.fields
+    stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    with pytest.raises(RemoteError) as caught:
+        await Exchange(peer, stub.CheckInputs, timeout_s=5).send(moderation_pb2.CheckInputsRequest())
+    assert "questions" in caught.value.fields
 
 
 async def test_every_field_that_is_wrong_is_named(peer: Peer) -> None:

@@ -89,6 +89,7 @@ class CheckInputRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     OPENID_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The turn that the text belongs to, for logs, traces and the audit. Required."""
     user_id: _builtins.str
@@ -99,6 +100,10 @@ class CheckInputRequest(_message.Message):
     """WeChat's openid of the user; empty when they did not come from WeChat, which
     then is not asked. At most 64 characters.
     """
+    traceparent: _builtins.str
+    """The turn's W3C traceparent, for logs, traces and the audit. Only for CheckInputs, where many turns share a call;
+    otherwise it travels in the call's metadata. May be empty.
+    """
     def __init__(
         self,
         *,
@@ -106,14 +111,93 @@ class CheckInputRequest(_message.Message):
         user_id: _builtins.str = ...,
         text: _builtins.str = ...,
         openid: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["openid", b"openid", "request_id", b"request_id", "text", b"text", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckInputRequest: _TypeAlias = CheckInputRequest  # noqa: Y015
+
+@_typing.final
+class CheckInputsRequest(_message.Message):
+    """Questions of many turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckInputRequest]:
+        """The texts to judge; 1 to 64, each of at most 16,384 characters. Longer ones are for CheckInput."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___CheckInputRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckInputsRequest: _TypeAlias = CheckInputsRequest  # noqa: Y015
+
+@_typing.final
+class CheckInputsResponse(_message.Message):
+    """What was found in each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckInputsResult]:
+        """One result a question, in the request's order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___CheckInputsResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckInputsResponse: _TypeAlias = CheckInputsResponse  # noqa: Y015
+
+@_typing.final
+class CheckInputsResult(_message.Message):
+    """What was found in one question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_FIELD_NUMBER: _builtins.int
+    error_status: _builtins.bytes
+    """A serialised google.rpc.Status, as CheckInput would have failed with."""
+    @_builtins.property
+    def check(self) -> Global___CheckInputResponse:
+        """It was judged."""
+
+    def __init__(
+        self,
+        *,
+        check: Global___CheckInputResponse | None = ...,
+        error_status: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "error_status", b"error_status", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "error_status", b"error_status", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["check", "error_status"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___CheckInputsResult: _TypeAlias = CheckInputsResult  # noqa: Y015
 
 @_typing.final
 class CheckInputResponse(_message.Message):

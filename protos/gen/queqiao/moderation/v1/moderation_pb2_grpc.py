@@ -46,6 +46,11 @@ class ModerationServiceStub:
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.SerializeToString,
                 response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.FromString,
                 _registered_method=True)
+        self.CheckInputs = channel.stream_stream(
+                '/queqiao.moderation.v1.ModerationService/CheckInputs',
+                request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsRequest.SerializeToString,
+                response_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsResponse.FromString,
+                _registered_method=True)
         self.ReviewInput = channel.unary_unary(
                 '/queqiao.moderation.v1.ModerationService/ReviewInput',
                 request_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputRequest.SerializeToString,
@@ -82,6 +87,20 @@ class ModerationServiceServicer:
         """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckInputs(self, request_iterator, context):
+        """Judges texts of many turns as CheckInput does, each by itself.
+
+        A caller keeps one call open and sends the questions of all its turns over it; each request is answered by one
+        response, in order. The service keeps no state between requests: a call that breaks can be opened anew, at any
+        replica, and its last request sent again.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call, when a request holds too few or too many
+        questions; what is wrong with a question is its own result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +158,11 @@ def add_ModerationServiceServicer_to_server(servicer, server):
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.FromString,
                     response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.SerializeToString,
             ),
+            'CheckInputs': grpc.stream_stream_rpc_method_handler(
+                    servicer.CheckInputs,
+                    request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsRequest.FromString,
+                    response_serializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsResponse.SerializeToString,
+            ),
             'ReviewInput': grpc.unary_unary_rpc_method_handler(
                     servicer.ReviewInput,
                     request_deserializer=queqiao_dot_moderation_dot_v1_dot_moderation__pb2.ReviewInputRequest.FromString,
@@ -194,6 +218,33 @@ class ModerationService:
             '/queqiao.moderation.v1.ModerationService/CheckInput',
             queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputRequest.SerializeToString,
             queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckInputs(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/queqiao.moderation.v1.ModerationService/CheckInputs',
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsRequest.SerializeToString,
+            queqiao_dot_moderation_dot_v1_dot_moderation__pb2.CheckInputsResponse.FromString,
             options,
             channel_credentials,
             insecure,

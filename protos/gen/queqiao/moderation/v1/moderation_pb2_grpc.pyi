@@ -45,6 +45,16 @@ class ModerationServiceStub:
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
     """
+    CheckInputs: _grpc.StreamStreamMultiCallable[_moderation_pb2.CheckInputsRequest, _moderation_pb2.CheckInputsResponse]
+    """Judges texts of many turns as CheckInput does, each by itself.
+
+    A caller keeps one call open and sends the questions of all its turns over it; each request is answered by one
+    response, in order. The service keeps no state between requests: a call that breaks can be opened anew, at any
+    replica, and its last request sent again.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call, when a request holds too few or too many
+    questions; what is wrong with a question is its own result.
+    """
     ReviewInput: _grpc.UnaryUnaryMultiCallable[_moderation_pb2.ReviewInputRequest, _moderation_pb2.ReviewInputResponse]
     """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
     request_id it asks the layers that CheckInput had in mind.
@@ -90,6 +100,16 @@ class ModerationServiceAsyncStub(ModerationServiceStub):
     """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+    """
+    CheckInputs: _aio.StreamStreamMultiCallable[_moderation_pb2.CheckInputsRequest, _moderation_pb2.CheckInputsResponse]  # type: ignore[assignment]
+    """Judges texts of many turns as CheckInput does, each by itself.
+
+    A caller keeps one call open and sends the questions of all its turns over it; each request is answered by one
+    response, in order. The service keeps no state between requests: a call that breaks can be opened anew, at any
+    replica, and its last request sent again.
+
+    Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call, when a request holds too few or too many
+    questions; what is wrong with a question is its own result.
     """
     ReviewInput: _aio.UnaryUnaryMultiCallable[_moderation_pb2.ReviewInputRequest, _moderation_pb2.ReviewInputResponse]  # type: ignore[assignment]
     """Judges a text that a user wrote by the remote layers. To be called when CheckInput says so; with the same
@@ -139,6 +159,22 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges a text that a user wrote by the local layers, and says what is to be asked of the remote layers.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckInputs(
+        self,
+        request_iterator: _MaybeAsyncIterator[_moderation_pb2.CheckInputsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_moderation_pb2.CheckInputsResponse], _abc.AsyncIterator[_moderation_pb2.CheckInputsResponse]]:
+        """Judges texts of many turns as CheckInput does, each by itself.
+
+        A caller keeps one call open and sends the questions of all its turns over it; each request is answered by one
+        response, in order. The service keeps no state between requests: a call that breaks can be opened anew, at any
+        replica, and its last request sent again.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST, which ends the call, when a request holds too few or too many
+        questions; what is wrong with a question is its own result.
         """
 
     @_abc_1.abstractmethod
