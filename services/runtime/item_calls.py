@@ -34,7 +34,7 @@ class ItemCall:
         self.context = contextvars.Context()
         self._method = method
         self._span = spans.begin(method.rpartition("/")[2], traceparent)
-        self._record = CallRecord(metrics, method)
+        self._record = CallRecord(metrics.of(method))
         self.context.run(self._enter, traceparent)
 
     def end(self, error: Exception | None = None) -> None:

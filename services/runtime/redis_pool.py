@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import hiredis
 import redis.exceptions
 import structlog
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -49,6 +50,12 @@ class Patience:
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """A command as Redis reads it."""
+        try:
+            if " " not in args[0]:
+                return [hiredis.pack_command(args)]
+        except TypeError:
+            pass
+        # A name of two words, or bytes of a kind that hiredis does not know.
         packed: list[bytes] = self._serializer.pack(*args)
         return packed
 
