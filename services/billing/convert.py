@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from queqiao.billing.v1 import billing_pb2
 
 from services.billing.domain import (
+    Charge,
     GrantCredit,
     OpenWallet,
     Release,
@@ -14,6 +15,7 @@ from services.billing.domain import (
     ReverseTurn,
     Settle,
     Source,
+    VoidCharge,
     Wallet,
 )
 from services.billing.ports import Prices
@@ -60,6 +62,17 @@ class _Check:
         if not low <= value <= high:
             self.wrong[name] = f"must be {low} to {high}"
 
+    def model(self, value: str) -> None:
+        if not 1 <= len(value) <= _MODEL_CHARACTERS_MAX or "\x00" in value:
+            self.wrong["model"] = f"must be 1 to {_MODEL_CHARACTERS_MAX} characters without NUL"
+
+    def used(self, request: billing_pb2.SettleRequest | billing_pb2.ChargeRequest) -> None:
+        if not request.HasField("usage"):
+            self.wrong["usage"] = "is required"
+        self.usage("usage", request.usage)
+        if request.source not in _SOURCES:
+            self.wrong["source"] = "is not one that billing.proto names"
+
     def usage(self, name: str, value: billing_pb2.Usage) -> None:
         self.between(f"{name}.input_tokens", value.input_tokens, 0, _TOKENS_MAX)
         self.between(f"{name}.output_tokens", value.output_tokens, 0, _TOKENS_MAX)
@@ -101,8 +114,7 @@ def reserve(request: billing_pb2.ReserveRequest, prices: Prices) -> Reserve:
     check = _Check()
     check.identifier("request_id", request.request_id)
     check.identifier("user_id", request.user_id)
-    if not 1 <= len(request.model) <= _MODEL_CHARACTERS_MAX or "\x00" in request.model:
-        check.wrong["model"] = f"must be 1 to {_MODEL_CHARACTERS_MAX} characters without NUL"
+    check.model(request.model)
     check.between("input_tokens", request.input_tokens, 0, _TOKENS_MAX)
     check.between("max_output_tokens", request.max_output_tokens, 0, _TOKENS_MAX)
     check.between("ttl_s", request.ttl_s, 0, _TTL_S_MAX)
@@ -123,14 +135,10 @@ def settle(request: billing_pb2.SettleRequest) -> Settle:
     check = _Check()
     check.identifier("request_id", request.request_id)
     check.identifier("user_id", request.user_id)
-    if not request.HasField("usage"):
-        check.wrong["usage"] = "is required"
-    check.usage("usage", request.usage)
+    check.used(request)
     check.usage("lost", request.lost)
     if request.outcome not in _OUTCOMES:
         check.wrong["outcome"] = "is not one that billing.proto names"
-    if request.source not in _SOURCES:
-        check.wrong["source"] = "is not one that billing.proto names"
     check.done()
     return Settle(
         request.user_id,
@@ -149,6 +157,26 @@ def release(request: billing_pb2.ReleaseRequest) -> Release:
     check.identifier("user_id", request.user_id)
     check.done()
     return Release(request.user_id, request.request_id)
+
+
+def charge(request: billing_pb2.ChargeRequest, prices: Prices) -> Charge:
+    """Charge at once, at the price of this moment."""
+    check = _Check()
+    check.identifier("request_id", request.request_id)
+    check.identifier("user_id", request.user_id)
+    check.identifier("run_id", request.run_id)
+    check.model(request.model)
+    check.used(request)
+    check.done()
+    return Charge(
+        user_id=request.user_id,
+        request_id=request.request_id,
+        model=request.model,
+        usage=_usage(request.usage),
+        source=_SOURCES[request.source],
+        run_id=request.run_id,
+        price=prices.price(request.model),
+    )
 
 
 def reverse_turn(request: billing_pb2.ReverseTurnRequest) -> ReverseTurn:
@@ -170,13 +198,17 @@ def writes(request: billing_pb2.WriteRequest) -> Sequence[billing_pb2.LedgerWrit
     return request.writes
 
 
-def write(write: billing_pb2.LedgerWrite, prices: Prices) -> Reserve | Settle | Release:
+def write(write: billing_pb2.LedgerWrite, prices: Prices) -> Reserve | Settle | Release | Charge | VoidCharge:
     """One of them; what is wrong with it is its own result."""
     match write.WhichOneof("write"):
         case "reserve":
             return reserve(write.reserve, prices)
         case "settle":
             return settle(write.settle)
+        case "charge":
+            return charge(write.charge, prices)
+        case "void_charge":
+            return VoidCharge(charge(write.void_charge, prices))
         case _:
             return release(write.release)
 
@@ -193,6 +225,11 @@ def write_result(write: billing_pb2.LedgerWrite, outcome: Result | BaseException
             return billing_pb2.LedgerWriteResult(reserve=response)
         case "settle":
             return billing_pb2.LedgerWriteResult(settle=billing_pb2.SettleResponse(charged_micros=outcome.amount))
+        case "charge":
+            return billing_pb2.LedgerWriteResult(charge=billing_pb2.ChargeResponse(charged_micros=outcome.amount))
+        case "void_charge":
+            voided = billing_pb2.VoidChargeResponse(returned_micros=outcome.amount)
+            return billing_pb2.LedgerWriteResult(void_charge=voided)
         case _:
             return billing_pb2.LedgerWriteResult(release=billing_pb2.ReleaseResponse())
 

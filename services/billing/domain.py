@@ -71,8 +71,9 @@ def cost_to_us(price: Price, usage: Usage, source: Source, lost: Usage) -> int:
 class Reservation:
     """Money set aside for a turn, at the price of that moment; once closed, its receipt.
 
-    `input_sha256` and `closing_sha256` are the hashes of what was asked when it was opened and settled. `lost` is used
-    by calls that were given up; None unless settled, and of turns that were settled before that was recorded.
+    `input_sha256` and `closing_sha256` are the hashes of what was asked when it was opened and settled; of a turn that
+    was charged at once both are the same. `lost` is used by calls that were given up; None unless settled, and of turns
+    that were settled before that was recorded.
     """
 
     user_id: str
@@ -202,6 +203,44 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """Charge a turn at once, without a reservation: what it uses is known before it is shown.
+
+    `run_id` names one run of the turn: another one under the same request_id asks for something else.
+    """
+
+    user_id: str
+    request_id: str
+    model: str
+    usage: Usage
+    source: Source
+    run_id: str
+    price: Price
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of what is asked; the price is ours, and no part of it."""
+        return _sha256("charge", *self.usage.counts, self.source, self.run_id, self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class VoidCharge:
+    """Undo a charge, whether it has been written or is still on its way."""
+
+    charge: Charge
+
+    @property
+    def user_id(self) -> str:
+        """Who paid, or would."""
+        return self.charge.user_id
+
+    @property
+    def request_id(self) -> str:
+        """The turn."""
+        return self.charge.request_id
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """Give everything back because the reservation's time is over."""
 
@@ -269,7 +308,18 @@ class EndRefund:
 
 # Everything that changes the ledger.
 Operation = (
-    OpenWallet | GrantCredit | Reserve | Settle | Release | Expire | ReverseTurn | PayOrder | HoldRefund | EndRefund
+    OpenWallet
+    | GrantCredit
+    | Reserve
+    | Settle
+    | Release
+    | Charge
+    | VoidCharge
+    | Expire
+    | ReverseTurn
+    | PayOrder
+    | HoldRefund
+    | EndRefund
 )
 # user_id, request_id: the request_id is the caller's, and unique per user.
 Key = tuple[str, str]

@@ -11,6 +11,7 @@ from services.billing.book import Book
 from services.billing.domain import (
     PROMOTIONS,
     TRIAL,
+    Charge,
     EndRefund,
     Expire,
     Grant,
@@ -25,6 +26,7 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
+    VoidCharge,
     Wallet,
 )
 from services.billing.errors import RequestConflictError, ReservationNotFoundError, WalletNotFoundError
@@ -51,6 +53,10 @@ def _carry_out(book: Book, wallet: Wallet, operation: Operation, now: datetime) 
             return turns.settle(book, wallet, operation, now)
         case Release() | Expire():
             return turns.give_back(book, wallet, operation, now)
+        case Charge():
+            return turns.charge(book, wallet, operation, now)
+        case VoidCharge():
+            return turns.void(book, wallet, operation, now)
         case ReverseTurn():
             return turns.reverse(book, wallet, operation)
         case OpenWallet():

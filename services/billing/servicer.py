@@ -58,7 +58,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     async def Write(  # noqa: N802
         self, request_iterator: AsyncIterator[billing_pb2.WriteRequest], context: Any
     ) -> AsyncIterator[billing_pb2.WriteResponse]:
-        """Reserve, settle and release for many turns, request by request."""
+        """Reserve, settle, release and charge for many turns, request by request."""
         async for request in self._calls.requests(request_iterator):
             writes = convert.writes(request)
             outcomes = await asyncio.gather(*map(self._enqueue, writes), return_exceptions=True)
@@ -163,8 +163,8 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
 
 
 def _method(write: billing_pb2.LedgerWrite) -> str:
-    """The method that does the same alone."""
-    return (write.WhichOneof("write") or "").capitalize()
+    """Its name, as a method that does the same alone has it."""
+    return (write.WhichOneof("write") or "").title().replace("_", "")
 
 
 def _log(writes: Sequence[billing_pb2.LedgerWrite], outcomes: Sequence[object]) -> None:

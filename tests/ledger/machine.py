@@ -27,7 +27,7 @@ from services.billing.payments.errors import RefundTooLargeError
 from services.runtime.errors import ServiceError
 from tests.fakes.ledger_store import MemoryLedger
 from tests.ledger.books import Books, assert_sound, left_of_topups
-from tests.ledger.operations import BEGIN, contradiction, operations, orders, reserves, users
+from tests.ledger.operations import BEGIN, charges, contradiction, operations, orders, reserves, users
 
 _ORDERS_MAX = 6
 
@@ -164,6 +164,20 @@ class LedgerMachine(RuleBasedStateMachine):
         affordable = turn.price.worst_case(turn.input_tokens, turn.max_output_tokens) <= available
         assert affordable == isinstance(outcome, Result)
         assert affordable == (not isinstance(outcome, InsufficientQuotaError))
+
+    @rule(user=users, data=st.data())
+    def a_charge_is_refused_only_when_it_cannot_be_afforded(self, user: str, data: st.DataObject) -> None:
+        if user not in self.store.wallets:
+            return
+        before = self.store.wallets[user]
+        charge = data.draw(charges(st.just(user), st.just(f"new{len(self.store.reservations)}")))
+        (outcome,) = self.write([charge])
+        cost = charge.price.cost(charge.usage)
+        if cost <= before.available:
+            assert isinstance(outcome, Result)
+            assert outcome.wallet == replace(before, balance=before.balance - cost)
+        else:
+            assert isinstance(outcome, InsufficientQuotaError)
 
     @rule(data=st.data(), whole=st.booleans())
     def a_refund_is_refused_only_when_it_is_more_than_is_left(self, data: st.DataObject, whole: bool) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from services.billing.domain import (
+    Charge,
     EndRefund,
     Expire,
     GrantCredit,
@@ -23,6 +24,7 @@ from services.billing.domain import (
     Settle,
     Source,
     State,
+    VoidCharge,
 )
 from services.billing.payments.domain import Channel, Order, Payer, Refund
 from services.billing.pricing import Price, Usage
@@ -57,6 +59,22 @@ def reserves(user: st.SearchStrategy[str], request: st.SearchStrategy[str]) -> s
     return st.builds(Reserve, user, request, st.just("m"), tokens, tokens, prices, st.integers(1, 60))
 
 
+# Few contents, so that the same is charged again and what was charged is voided.
+_charged = st.sampled_from(
+    [(Usage(90, 0, 90), Source.CACHE, "a"), (Usage(90, 0, 90), Source.CACHE, "b"), (Usage(60, 40), Source.MODEL, "a")]
+)
+
+
+def charges(user: st.SearchStrategy[str], request: st.SearchStrategy[str]) -> st.SearchStrategy[Charge]:
+    """Charges of a user, without a reservation."""
+    return st.builds(_charge, user, request, _charged, prices)
+
+
+def _charge(user: str, request: str, charged: tuple[Usage, Source, str], price: Price) -> Charge:
+    usage, source, run = charged
+    return Charge(user, request, "m", usage, source, run, price)
+
+
 _outcomes = st.sampled_from(["completed", "cancelled"])
 _credits: list[st.SearchStrategy[Operation]] = [
     st.builds(OpenWallet, users, st.integers(0, 2_000_000)),
@@ -70,12 +88,15 @@ def operations(
     """Anything that can be asked: of what there is most of all, and of what may not be."""
     anyone = st.tuples(users, requests)
     some = [*_credits, reserves(users, requests), reserves(users, requests), _closings(anyone)]
+    some += [charges(users, requests), charges(users, requests), charges(users, requests).map(VoidCharge)]
     waiting = [(turn.user_id, turn.request_id) for turn in turns if turn.state is State.RESERVED]
     settled = [(turn.user_id, turn.request_id) for turn in turns if turn.state is State.SETTLED]
     if waiting:
         some += [_closings(st.sampled_from(waiting))] * 2
     if settled:
         some.append(_closings(st.sampled_from(settled)))
+        again = st.sampled_from(settled).flatmap(lambda key: charges(*map(st.just, key)))
+        some += [again, again.map(VoidCharge)]
     if orders:
         some.append(st.sampled_from(orders).flatmap(_payments))
         some.append(st.sampled_from([order for order in orders if order.paid_at] or orders).flatmap(_holds))
@@ -132,6 +153,10 @@ def contradiction(done: Operation) -> Operation | None:
             return replace(done, max_output_tokens=done.max_output_tokens + 1)
         case Settle():
             return replace(done, outcome="failed")
+        case Charge():
+            return replace(done, run_id="another")
+        case VoidCharge():
+            return VoidCharge(replace(done.charge, run_id="another"))
         case PayOrder():
             return replace(done, transaction_id="another")
         case HoldRefund():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from services.billing.books.verifier import Verifier
 from services.billing.domain import (
+    Charge,
     EndRefund,
     GrantCredit,
     HoldRefund,
@@ -17,6 +18,8 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
+    Source,
+    VoidCharge,
 )
 from services.billing.payments.store import PaymentStore
 from services.billing.pricing import Price, Usage
@@ -40,6 +43,10 @@ def reserve(request_id: str, user_id: str = "u", micros: int = 100) -> Reserve:
 
 def settle(request_id: str, user_id: str = "u", micros: int = 100) -> Settle:
     return Settle(user_id, request_id, Usage(micros, 0), "completed")
+
+
+def charge(request_id: str, user_id: str = "u", micros: int = 100, run_id: str = "run") -> Charge:
+    return Charge(user_id, request_id, "m", Usage(micros, 0), Source.CACHE, run_id, PRICE)
 
 
 async def done(pool: Pool, *operations: Operation) -> list[Result]:
@@ -77,6 +84,8 @@ async def everything_once(pool: Pool) -> None:
     await done(pool, reserve("kept"), reserve("back"), settle("kept", micros=70), settle("back"), reserve("open"))
     await done(pool, ReverseTurn("u", "back"))
     await refund(pool, "refund1", "u", "order1", 100)
+    await done(pool, charge("hit", micros=30), charge("unseen"), VoidCharge(charge("unseen")))
+    await done(pool, VoidCharge(charge("late")))
 
 
 async def several(pool: Pool, writers: int, batches: Sequence[Sequence[Operation]]) -> list[Result | ServiceError]:

@@ -38,7 +38,7 @@ _WRITES = Row(
     (
         lines(
             "Writes a second, by kind",
-            "Reserve and Settle are turns, Expire is a reservation that nobody closed.",
+            "Reserve and Settle are turns, Charge is a hit of the cache, Expire a reservation that nobody closed.",
             Unit.PER_SECOND,
             Query(rate("queqiao_ledger_operations_total", "kind"), "{{kind}}"),
         ),

@@ -36,6 +36,14 @@ class StreamingBilling(Billing):
         request = billing_pb2.ReleaseRequest(request_id=request_id, user_id=user)
         await self._write(billing_pb2.LedgerWrite(release=request))
 
+    async def charge(self, request_id: str, output: int = 500, user: str = "u", run_id: str = "run") -> int:
+        request = charge_request(request_id, output, user, run_id)
+        return (await self._write(billing_pb2.LedgerWrite(charge=request))).charge.charged_micros
+
+    async def void(self, request_id: str, output: int = 500, user: str = "u", run_id: str = "run") -> int:
+        request = charge_request(request_id, output, user, run_id)
+        return (await self._write(billing_pb2.LedgerWrite(void_charge=request))).void_charge.returned_micros
+
     async def _write(self, write: billing_pb2.LedgerWrite) -> billing_pb2.LedgerWriteResult:
         result = await self._writes.submit(write)
         if result.HasField("error_status"):
@@ -44,3 +52,14 @@ class StreamingBilling(Billing):
 
     async def _write_all(self, writes: Sequence[billing_pb2.LedgerWrite]) -> Sequence[billing_pb2.LedgerWriteResult]:
         return (await self._exchange.send(billing_pb2.WriteRequest(writes=writes))).results
+
+
+def charge_request(request_id: str, output: int, user: str, run_id: str) -> billing_pb2.ChargeRequest:
+    return billing_pb2.ChargeRequest(
+        request_id=request_id,
+        user_id=user,
+        model="gpt-4o-mini",
+        usage=billing_pb2.Usage(input_tokens=1000, output_tokens=output),
+        source=billing_pb2.ANSWER_SOURCE_CACHE,
+        run_id=run_id,
+    )

@@ -25,6 +25,8 @@ from services.billing.domain import (
     Reserve,
     Result,
     ReverseTurn,
+    State,
+    VoidCharge,
     wallet_account,
 )
 from services.billing.ports import StoreError
@@ -32,7 +34,7 @@ from services.billing.pricing import Price
 from services.billing.store import PostgresLedger
 from services.runtime.errors import ServiceError
 from tests.ledger.postgres import Pool
-from tests.ledger.writing import done, everything_once, now, reserve, settle, several, sound_books, top_up
+from tests.ledger.writing import charge, done, everything_once, now, reserve, settle, several, sound_books, top_up
 
 INT64_MAX = 2**63 - 1
 
@@ -41,10 +43,10 @@ async def test_balanced(ledger_pool: Pool) -> None:
     await everything_once(ledger_pool)
     accounts = (await sound_books(ledger_pool)).accounts
     assert accounts == {
-        wallet_account("u"): 1_000 + 500 + 3_000_000 - 70 - 1_000_000,
+        wallet_account("u"): 1_000 + 500 + 3_000_000 - 70 - 1_000_000 - 30,
         PROMOTIONS: -1_500,
         CLEARING: -2_000_000,
-        REVENUE: 70,
+        REVENUE: 70 + 30,
         PROVIDER_COST: -170,
         PROVIDERS: 170,
     }
@@ -95,6 +97,10 @@ async def test_duplicate(ledger_pool: Pool) -> None:
         ReverseTurn("u", "1"),
         reserve("2"),
         Release("u", "2"),
+        charge("3"),
+        charge("4", micros=60),
+        VoidCharge(charge("4", micros=60)),
+        VoidCharge(charge("5")),
     ]
     first = await done(ledger_pool, *writes)
     before = await sound_books(ledger_pool)
@@ -114,6 +120,9 @@ async def test_concurrent_duplicate(ledger_pool: Pool) -> None:
         reserve("1"),
         settle("1", micros=70),
         ReverseTurn("u", "1"),
+        charge("2"),
+        VoidCharge(charge("2")),
+        VoidCharge(charge("3")),
         HoldRefund("u", "refund1", "r", "order1", 100, "why"),
         EndRefund("u", "refund1", RefundEnd.DONE, "wx"),
     ]
@@ -187,6 +196,32 @@ async def test_overdraft_drain(ledger_pool: Pool) -> None:
     assert isinstance(outcome, ServiceError)
     await done(ledger_pool, *(settle(*key[::-1]) for key in books.reservations), settle("last", micros=50))
     assert (await sound_books(ledger_pool)).wallets["u"].balance == 0
+
+
+async def test_overdraft_by_charges(ledger_pool: Pool) -> None:
+    await done(ledger_pool, GrantCredit("u", "g", 1_050, ""), reserve("running"))
+    batches: list[list[Operation]] = [[charge(f"r{n}-{m}") for m in range(10)] for n in range(30)]
+    # Each twice, as after a lost answer, and beside turns that reserve.
+    turns: list[list[Operation]] = [[reserve(f"t{n}"), Release("u", f"t{n}")] for n in range(30)]
+    await several(ledger_pool, 8, [*batches, *turns, *batches])
+    assert sum(bool(turn.charged) for turn in (await sound_books(ledger_pool)).reservations.values()) <= 9
+    # What is not set aside is spent to the last charge that it affords.
+    await several(ledger_pool, 8, batches)
+    books = await sound_books(ledger_pool)
+    assert sum(bool(turn.charged) for turn in books.reservations.values()) == 9
+    assert (books.wallets["u"].reserved, books.wallets["u"].available) == (100, 50)
+
+
+async def test_charge_and_void_at_once(ledger_pool: Pool) -> None:
+    await done(ledger_pool, GrantCredit("u", "g", 100_000, ""))
+    # Whichever comes first, in whichever batch: what is voided is not charged.
+    pairs: list[list[Operation]] = [[charge(f"r{n}")] for n in range(60)]
+    pairs += [[VoidCharge(charge(f"r{n}"))] for n in range(60)]
+    random.Random(5).shuffle(pairs)  # noqa: S311  # the same every time
+    await several(ledger_pool, 8, pairs)
+    books = await sound_books(ledger_pool)
+    assert (books.wallets["u"].balance, books.accounts.get(REVENUE, 0)) == (100_000, 0)
+    assert {turn.state for turn in books.reservations.values()} == {State.RELEASED, State.REVERSED}
 
 
 async def test_precision(ledger_pool: Pool) -> None:

@@ -40,6 +40,7 @@ class Slot:
 
     port: int
     clients: list[Billing]
+    streaming: StreamingBilling
     # Writes that the process of now has answered.
     answers: int = 0
     kills: int = 0
@@ -47,7 +48,8 @@ class Slot:
 
     @classmethod
     def of(cls, port: int, peer: Peer) -> "Slot":
-        return cls(port, [Billing(peer), StreamingBilling(peer)])
+        streaming = StreamingBilling(peer)
+        return cls(port, [Billing(peer), streaming], streaming)
 
     async def live_and_die(self, database_url: str, kills: int, chance: random.Random) -> None:
         """Be killed so often while writes are answered, and live on until cancelled."""
@@ -89,6 +91,7 @@ class Load:
     charged: dict[Key, int] = field(default_factory=dict)
     released: set[Key] = field(default_factory=set)
     abandoned: set[Key] = field(default_factory=set)
+    voided: set[Key] = field(default_factory=set)
     refused: set[Key] = field(default_factory=set)
 
     async def run(self, name: int) -> None:
@@ -96,13 +99,21 @@ class Load:
         while not self.stopping:
             number += 1
             user, request = self.chance.choice(USERS), f"c{name}-{number}"
-            await (self._grant(user, request) if number % 10 == 0 else self._turn(user, request))
+            if number % 10 == 0:
+                await self._grant(user, request)
+            elif number % 10 < 4:
+                await self._hit(user, request)
+            else:
+                await self._turn(user, request)
 
     async def answered(self, ask: Callable[[Billing], Awaitable[ResultT]]) -> ResultT:
+        return await self._answered(lambda slot: ask(self.chance.choice(slot.clients)))
+
+    async def _answered(self, ask: Callable[[Slot], Awaitable[ResultT]]) -> ResultT:
         while True:
             slot = self.chance.choice(self.slots)
             try:
-                answer = await ask(self.chance.choice(slot.clients))
+                answer = await ask(slot)
             except ServiceError as error:
                 if error.wire_code is not Code.UNAVAILABLE:
                     raise
@@ -116,6 +127,21 @@ class Load:
         micros = self.chance.randrange(1, 50_000)
         await self.answered(lambda client: client.grant(micros, request, user))
         self.granted[user, request] = micros
+
+    async def _hit(self, user: str, request: str) -> None:
+        tokens, voids = self.chance.randrange(1, 2_000), self.chance.random() < 0.3
+        try:
+            charged = await self._answered(lambda slot: slot.streaming.charge(request, tokens, user))
+        except ServiceError as error:
+            if error.wire_reason != "INSUFFICIENT_QUOTA":
+                raise
+            self.refused.add((user, request))
+            return
+        if voids:
+            await self._answered(lambda slot: slot.streaming.void(request, tokens, user))
+            self.voided.add((user, request))
+        else:
+            self.charged[user, request] = charged
 
     async def _turn(self, user: str, request: str) -> None:
         ending = self.chance.choice(["settle", "settle", "release", "abandon"])
@@ -189,8 +215,9 @@ def assert_everything_was_done_once(load: Load, books: Books) -> None:
     assert {key for key, state in states.items() if state is State.SETTLED} == set(load.charged)
     assert {key for key, state in states.items() if state is State.RELEASED} == load.released
     assert {key for key, state in states.items() if state is State.EXPIRED} == load.abandoned
+    assert {key for key, state in states.items() if state is State.REVERSED} == load.voided
     assert not load.refused & set(states)
-    assert {key: turn.charged for key, turn in books.reservations.items() if turn.charged is not None} == load.charged
+    assert {key: books.reservations[key].charged for key in load.charged} == load.charged
     given = {key: grant.amount for key, grant in books.grants.items() if key[1] != TRIAL}
     assert given == load.granted
     expected = defaultdict(int, dict.fromkeys(USERS, TRIAL_MICROS))

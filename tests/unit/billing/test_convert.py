@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from queqiao.billing.v1 import billing_pb2
 
 from services.billing import convert
-from services.billing.domain import GrantCredit, OpenWallet, Release, Reserve, Settle, Wallet
+from services.billing.domain import (
+    Charge,
+    GrantCredit,
+    OpenWallet,
+    Release,
+    Reserve,
+    Settle,
+    Source,
+    VoidCharge,
+    Wallet,
+)
 from services.billing.pricing import Price, Usage
 from services.runtime.errors import InvalidRequestError
 
@@ -31,6 +41,11 @@ def settle(**fields: object) -> billing_pb2.SettleRequest:
     return billing_pb2.SettleRequest(**known | fields)  # type: ignore[arg-type]  # a table of wrong fields
 
 
+def charge(**fields: object) -> billing_pb2.ChargeRequest:
+    known: dict[str, object] = {"request_id": "r", "user_id": "u", "model": "m", "run_id": "x", "usage": usage()}
+    return billing_pb2.ChargeRequest(**known | fields)  # type: ignore[arg-type]  # a table of wrong fields
+
+
 def grant(**fields: object) -> billing_pb2.GrantCreditRequest:
     known: dict[str, object] = {"request_id": "r", "user_id": "u", "amount_micros": 1}
     return billing_pb2.GrantCreditRequest(**known | fields)  # type: ignore[arg-type]  # a table of wrong fields
@@ -50,6 +65,8 @@ def converted(request: Message) -> object:
             return convert.reserve(request, OnePrice())
         case billing_pb2.SettleRequest():
             return convert.settle(request)
+        case billing_pb2.ChargeRequest():
+            return convert.charge(request, OnePrice())
         case billing_pb2.ReleaseRequest():
             return convert.release(request)
     raise AssertionError(f"no converter for {request}")
@@ -85,6 +102,12 @@ def converted(request: Message) -> object:
         (settle(lost=usage(output_tokens=10_000_001)), {"lost.output_tokens"}),
         (settle(lost=usage(input_tokens=1, cached_input_tokens=2)), {"lost.cached_input_tokens"}),
         (settle(outcome=99), {"outcome"}),
+        (settle(source=99), {"source"}),
+        (billing_pb2.ChargeRequest(), {"request_id", "user_id", "run_id", "model", "usage"}),
+        (charge(run_id="a b"), {"run_id"}),
+        (charge(model="m\x00"), {"model"}),
+        (charge(usage=usage(output_tokens=10_000_001)), {"usage.output_tokens"}),
+        (charge(source=99), {"source"}),
         (billing_pb2.ReleaseRequest(), {"request_id", "user_id"}),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
@@ -108,6 +131,11 @@ def test_what_fits_becomes_an_operation() -> None:
     lost = settle(usage=used, lost=usage(input_tokens=7, output_tokens=1))
     assert converted(lost) == Settle("u", "r", Usage(5, 6, 5), "unspecified", lost=Usage(7, 1))
     assert converted(billing_pb2.ReleaseRequest(request_id="r", user_id="u")) == Release("u", "r")
+    hit = charge(usage=used, source=billing_pb2.ANSWER_SOURCE_CACHE)
+    charged = Charge("u", "r", "m", Usage(5, 6, 5), Source.CACHE, "x", PRICE)
+    assert converted(hit) == charged
+    assert convert.write(billing_pb2.LedgerWrite(charge=hit), OnePrice()) == charged
+    assert convert.write(billing_pb2.LedgerWrite(void_charge=hit), OnePrice()) == VoidCharge(charged)
 
 
 def test_every_outcome_of_the_proto_has_a_name_for_the_receipt() -> None:

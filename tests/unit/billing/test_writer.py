@@ -6,7 +6,17 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.billing.domain import GrantCredit, OpenWallet, Operation, Reserve, Result, Settle
+from services.billing.domain import (
+    Charge,
+    GrantCredit,
+    OpenWallet,
+    Operation,
+    Reserve,
+    Result,
+    Settle,
+    Source,
+    VoidCharge,
+)
 from services.billing.ports import StoreError
 from services.billing.pricing import Price, Usage
 from services.billing.writer import LedgerWriter, WriterMetrics
@@ -162,6 +172,7 @@ async def test_what_waits_is_written_before_the_writer_stops_and_nothing_after()
 async def test_writes_are_counted_by_kind_and_result_and_clamped_turns_by_themselves() -> None:
     registry = CollectorRegistry()
     ledger = LedgerWriter(MemoryLedger(), WriterMetrics(registry))
+    charge = Charge("u", "4", "m", Usage(10, 0, 10), Source.CACHE, "run", PRICE)
     writes: list[Operation] = [
         OpenWallet("u", 1_000),
         OpenWallet("u", 1_000),
@@ -170,6 +181,8 @@ async def test_writes_are_counted_by_kind_and_result_and_clamped_turns_by_themse
         Reserve("u", "3", "m", 10_000, 10, PRICE, 9),
         Settle("u", "1", Usage(10, 10), "completed"),
         Settle("u", "2", Usage(10, 11), "completed"),
+        charge,
+        VoidCharge(charge),
     ]
     async with ledger.running():
         await asyncio.gather(*(ledger.submit(write) for write in writes), return_exceptions=True)
@@ -180,5 +193,6 @@ async def test_writes_are_counted_by_kind_and_result_and_clamped_turns_by_themse
     assert counted("OpenWallet", "OK") == counted("OpenWallet", "REPLAYED") == 1
     assert (counted("Reserve", "OK"), counted("Reserve", "INSUFFICIENT_QUOTA")) == (2, 1)
     assert counted("Settle", "OK") == 2
+    assert (counted("Charge", "OK"), counted("VoidCharge", "OK")) == (1, 1)
     assert registry.get_sample_value("queqiao_ledger_clamped_settles_total") == 1
     assert registry.get_sample_value("queqiao_ledger_batch_size_sum") == len(writes)

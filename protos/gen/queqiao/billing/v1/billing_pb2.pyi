@@ -560,6 +560,96 @@ class ReleaseResponse(_message.Message):
 Global___ReleaseResponse: _TypeAlias = ReleaseResponse  # noqa: Y015
 
 @_typing.final
+class ChargeRequest(_message.Message):
+    """Asks to charge a turn whose answer is there before it is shown, or to void that charge."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The turn. Required; 1 to 64 characters of [A-Za-z0-9_-]."""
+    user_id: _builtins.str
+    """Who pays. Required."""
+    model: _builtins.str
+    """The model whose price counts. Required."""
+    source: Global___AnswerSource.ValueType
+    """Who wrote the answer."""
+    run_id: _builtins.str
+    """Names one run of the turn, so that another run of the same request_id has other content: it neither shares what
+    was paid for, nor voids it. Required; 1 to 64 characters of [A-Za-z0-9_-].
+    """
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """What the turn uses. Required."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        model: _builtins.str = ...,
+        usage: Global___Usage | None = ...,
+        source: Global___AnswerSource.ValueType = ...,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "request_id", b"request_id", "run_id", b"run_id", "source", b"source", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargeRequest: _TypeAlias = ChargeRequest  # noqa: Y015
+
+@_typing.final
+class ChargeResponse(_message.Message):
+    """The turn is charged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGED_MICROS_FIELD_NUMBER: _builtins.int
+    charged_micros: _builtins.int
+    """What it cost, in micro-yuan."""
+    def __init__(
+        self,
+        *,
+        charged_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged_micros", b"charged_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargeResponse: _TypeAlias = ChargeResponse  # noqa: Y015
+
+@_typing.final
+class VoidChargeResponse(_message.Message):
+    """The turn is not charged, and will not be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURNED_MICROS_FIELD_NUMBER: _builtins.int
+    returned_micros: _builtins.int
+    """What was given back, in micro-yuan; 0 when it had not been charged."""
+    def __init__(
+        self,
+        *,
+        returned_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["returned_micros", b"returned_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidChargeResponse: _TypeAlias = VoidChargeResponse  # noqa: Y015
+
+@_typing.final
 class WriteRequest(_message.Message):
     """Writes for many turns."""
 
@@ -592,6 +682,8 @@ class LedgerWrite(_message.Message):
     RESERVE_FIELD_NUMBER: _builtins.int
     SETTLE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
+    VOID_CHARGE_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     traceparent: _builtins.str
     """The W3C traceparent of the turn, so that its trace includes this write. Empty: the write belongs to no trace."""
@@ -607,19 +699,42 @@ class LedgerWrite(_message.Message):
     def release(self) -> Global___ReleaseRequest:
         """As in Release."""
 
+    @_builtins.property
+    def charge(self) -> Global___ChargeRequest:
+        """Charges a turn before its answer is shown, at the price of this moment and in one write, because what it uses is
+        known: an answer of the cache. It is charged only if what is available affords it, and is on the books like a
+        turn that was settled as completed; its receipt says that as much was set aside as was charged.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
+        INSUFFICIENT_QUOTA, with MODEL_NOT_PRICED (metadata: `model`), or with RESERVATION_CLOSED when it was voided
+        before it came; ALREADY_EXISTS with REQUEST_CONFLICT, also when the request_id was reserved.
+        """
+
+    @_builtins.property
+    def void_charge(self) -> Global___ChargeRequest:
+        """Makes the charge of the same content undone, whether it has been written or is still on its way: the turn showed
+        nothing, or its answer was lost. One that was written is given back, and its turn is REVERSED; one that comes
+        later is refused, and its turn is RELEASED. A charge of other content is left alone.
+
+        Errors: INVALID_ARGUMENT with INVALID_REQUEST; NOT_FOUND with WALLET_NOT_FOUND; FAILED_PRECONDITION with
+        MODEL_NOT_PRICED (metadata: `model`); ALREADY_EXISTS with REQUEST_CONFLICT.
+        """
+
     def __init__(
         self,
         *,
         reserve: Global___ReserveRequest | None = ...,
         settle: Global___SettleRequest | None = ...,
         release: Global___ReleaseRequest | None = ...,
+        charge: Global___ChargeRequest | None = ...,
+        void_charge: Global___ChargeRequest | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["release", b"release", "reserve", b"reserve", "settle", b"settle", "write", b"write"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "release", b"release", "reserve", b"reserve", "settle", b"settle", "void_charge", b"void_charge", "write", b"write"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["release", b"release", "reserve", b"reserve", "settle", b"settle", "traceparent", b"traceparent", "write", b"write"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "release", b"release", "reserve", b"reserve", "settle", b"settle", "traceparent", b"traceparent", "void_charge", b"void_charge", "write", b"write"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_write: _TypeAlias = _typing.Literal["reserve", "settle", "release"]  # noqa: Y015
+    _WhichOneofReturnType_write: _TypeAlias = _typing.Literal["reserve", "settle", "release", "charge", "void_charge"]  # noqa: Y015
     _WhichOneofArgType_write: _TypeAlias = _typing.Literal["write", b"write"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_write) -> _WhichOneofReturnType_write | None: ...
 
@@ -659,6 +774,8 @@ class LedgerWriteResult(_message.Message):
     SETTLE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     ERROR_STATUS_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
+    VOID_CHARGE_FIELD_NUMBER: _builtins.int
     error_status: _builtins.bytes
     """A serialised google.rpc.Status, as the method of the same name would have failed with."""
     @_builtins.property
@@ -673,6 +790,14 @@ class LedgerWriteResult(_message.Message):
     def release(self) -> Global___ReleaseResponse:
         """Of a release."""
 
+    @_builtins.property
+    def charge(self) -> Global___ChargeResponse:
+        """Of a charge."""
+
+    @_builtins.property
+    def void_charge(self) -> Global___VoidChargeResponse:
+        """Of a charge that was voided."""
+
     def __init__(
         self,
         *,
@@ -680,12 +805,14 @@ class LedgerWriteResult(_message.Message):
         settle: Global___SettleResponse | None = ...,
         release: Global___ReleaseResponse | None = ...,
         error_status: _builtins.bytes = ...,
+        charge: Global___ChargeResponse | None = ...,
+        void_charge: Global___VoidChargeResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle", "void_charge", b"void_charge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "error_status", b"error_status", "release", b"release", "reserve", b"reserve", "result", b"result", "settle", b"settle", "void_charge", b"void_charge"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["reserve", "settle", "release", "error_status"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["reserve", "settle", "release", "error_status", "charge", "void_charge"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
@@ -945,7 +1072,7 @@ class Receipt(_message.Message):
     source: Global___AnswerSource.ValueType
     """Who wrote the answer."""
     reserved_micros: _builtins.int
-    """What was set aside when it began, in micro-yuan."""
+    """What was set aside when it began, in micro-yuan; what it was charged, if it was charged without a reservation."""
     charged_micros: _builtins.int
     """What it was charged, in micro-yuan; never more than was set aside."""
     @_builtins.property

@@ -168,9 +168,10 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Write(self, request_iterator, context):
-        """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
-        answered by one response with as many results, in order. They share transactions, and one that fails leaves the
-        others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+        """Reserve, Settle and Release for services that run many turns, and charges that need no reservation, which are
+        written here alone: each request carries any number of them and is answered by one response with as many results,
+        in order. They share transactions, and one that fails leaves the others alone. The call may stay open for as long
+        as both sides live; the server ends it when it stops.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
         wrong with a single write is in its result.

@@ -73,9 +73,10 @@ class BillingServiceStub:
     Errors: NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with RESERVATION_CLOSED when it was settled.
     """
     Write: _grpc.StreamStreamMultiCallable[_billing_pb2.WriteRequest, _billing_pb2.WriteResponse]
-    """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
-    answered by one response with as many results, in order. They share transactions, and one that fails leaves the
-    others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+    """Reserve, Settle and Release for services that run many turns, and charges that need no reservation, which are
+    written here alone: each request carries any number of them and is answered by one response with as many results,
+    in order. They share transactions, and one that fails leaves the others alone. The call may stay open for as long
+    as both sides live; the server ends it when it stops.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
     wrong with a single write is in its result.
@@ -152,9 +153,10 @@ class BillingServiceAsyncStub(BillingServiceStub):
     Errors: NOT_FOUND with RESERVATION_NOT_FOUND; FAILED_PRECONDITION with RESERVATION_CLOSED when it was settled.
     """
     Write: _aio.StreamStreamMultiCallable[_billing_pb2.WriteRequest, _billing_pb2.WriteResponse]  # type: ignore[assignment]
-    """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
-    answered by one response with as many results, in order. They share transactions, and one that fails leaves the
-    others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+    """Reserve, Settle and Release for services that run many turns, and charges that need no reservation, which are
+    written here alone: each request carries any number of them and is answered by one response with as many results,
+    in order. They share transactions, and one that fails leaves the others alone. The call may stay open for as long
+    as both sides live; the server ends it when it stops.
 
     Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
     wrong with a single write is in its result.
@@ -270,9 +272,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_billing_pb2.WriteRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_billing_pb2.WriteResponse], _abc.AsyncIterator[_billing_pb2.WriteResponse]]:
-        """Reserve, Settle and Release for services that run many turns: each request carries any number of them and is
-        answered by one response with as many results, in order. They share transactions, and one that fails leaves the
-        others alone. The call may stay open for as long as both sides live; the server ends it when it stops.
+        """Reserve, Settle and Release for services that run many turns, and charges that need no reservation, which are
+        written here alone: each request carries any number of them and is answered by one response with as many results,
+        in order. They share transactions, and one that fails leaves the others alone. The call may stay open for as long
+        as both sides live; the server ends it when it stops.
 
         Errors: INVALID_ARGUMENT with INVALID_REQUEST when a request carries more than 512 writes or an empty one. What is
         wrong with a single write is in its result.
