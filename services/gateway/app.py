@@ -17,6 +17,7 @@ from services.gateway.admission.scheduler import Capacity, TurnScheduler
 from services.gateway.admission.tiers import TierLimits, Tiers
 from services.gateway.admission.turn_slots import TurnSlots
 from services.gateway.chat.client import ChatClient
+from services.gateway.chat.heartbeats import Heartbeats
 from services.gateway.chat.relay import Relay
 from services.gateway.chat.routes import ChatCompletions
 from services.gateway.chat.socket_routes import ChatSockets
@@ -220,7 +221,7 @@ def _routes(
     principals = Principals(accounts)
     views = Views(policy, principals)
     names = ModelNames(services.chat, views)
-    relay = Relay(metrics)
+    relay, heartbeats = Relay(metrics), Heartbeats(settings.heartbeat_s)
     scheduler = TurnScheduler(
         Capacity(
             running_max=settings.turns_max,
@@ -239,7 +240,7 @@ def _routes(
             turns,
             relay,
             body_bytes_max=body_bytes_max,
-            heartbeat_s=settings.heartbeat_s,
+            heartbeats=heartbeats,
         ),
         ChatStreams(
             gate,
@@ -247,7 +248,7 @@ def _routes(
             views,
             services.chat,
             relay,
-            heartbeat_s=settings.heartbeat_s,
+            heartbeats,
         ),
         ConversationRoutes(
             gate,

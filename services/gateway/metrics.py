@@ -57,9 +57,12 @@ class GatewayMetrics:
             for outcome in ("whole", "refused", "failed"):
                 self.streams_ended.labels(transport, outcome)
 
-    def first_token(self, begin: float) -> None:
-        """Time the first text of an answer to a request that arrived at `begin`, by `time.perf_counter`."""
-        self.first_token_seconds.observe(time.perf_counter() - begin, exemplar())
+    def first_token(self, begin: float, trace: dict[str, str] | None = None) -> None:
+        """Time the first text of an answer to a request that arrived at `begin`, by `time.perf_counter`, in a trace.
+
+        Without one, it is the trace at hand.
+        """
+        self.first_token_seconds.observe(time.perf_counter() - begin, trace or exemplar())
 
     def stream_ended(self, transport: str, error: ServiceError | None = None) -> None:
         """Count a streamed answer that ended, with an error or whole."""

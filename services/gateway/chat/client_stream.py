@@ -1,32 +1,60 @@
 """The client of one running request: notices that it leaves, keeps its stream alive in silence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Protocol
 
-from starlette.types import Receive, Send
+from starlette.types import Send
 
 from services.gateway.chat.completions import HEARTBEAT
+from services.gateway.chat.heartbeats import Heartbeats
 from services.gateway.errors import ClientGoneError
+
+
+class Body(Protocol):
+    """The body of an answer, written directly; see `LiveBody`."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there any more."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether the client has not read what was written before."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until the client has read, or is gone."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Write a chunk, whether or not there is room."""
+        ...
+
+    def watching(self, on_gone: Callable[[], None]) -> AbstractContextManager[None]:
+        """Inside, `on_gone` is called as soon as the client leaves."""
+        ...
 
 
 class ClientStream:
     """Writes to one client while `attended`, and cancels the work when the client is gone."""
 
-    def __init__(self, receive: Receive, send: Send, *, heartbeat_s: float) -> None:
-        """Talk over these ASGI callables; the request's body must have been read."""
-        self._receive = receive
+    def __init__(self, send: Send, body: Body, heartbeats: Heartbeats) -> None:
+        """Begin and complete the answer by `send`, and write its body; the request's body must have been read."""
         self._send = send
-        self._heartbeat_s = heartbeat_s
+        self._body = body
+        self._heartbeats = heartbeats
         self._clock = asyncio.get_running_loop().time
         self._streaming = False
         self._last_write = 0.0
+        # Since when it has been too full for a heartbeat.
+        self._full_since: float | None = None
 
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:
         """Run the work inside; it is cancelled at once when the client leaves.
-
-        Nothing that completes the response may be sent inside: after it the server reports a disconnect.
 
         Raises:
             ClientGoneError: The client left.
@@ -34,24 +62,24 @@ class ClientStream:
         work = asyncio.current_task()
         if work is None:
             raise RuntimeError("attended outside of a task")
+        if self._body.gone:
+            raise ClientGoneError
         gone = False
 
-        async def attend() -> None:
+        def leave() -> None:
             nonlocal gone
-            await self._attend()
-            gone = True
-            work.cancel()
+            if not gone:
+                gone = True
+                work.cancel()
 
-        companion = asyncio.create_task(attend())
         try:
-            yield
+            with self._body.watching(leave), self._heartbeats.looking(lambda now: self._look(now, leave)):
+                yield
         except asyncio.CancelledError:
             # Ours, and nobody else's: then the cancellation ends here.
             if gone and work.uncancel() == 0:
                 raise ClientGoneError from None
             raise
-        finally:
-            companion.cancel()
 
     async def start(self, headers: Mapping[str, str]) -> None:
         """Send status 200 and the headers, unless they are sent; heartbeats begin."""
@@ -67,39 +95,32 @@ class ClientStream:
         """Whether the status is sent, so that an error can only follow as an event."""
         return self._streaming
 
-    async def write(self, data: bytes) -> None:
-        """Send whole events."""
+    @property
+    def full(self) -> bool:
+        """Whether the client has not read what was written before."""
+        return self._body.full
+
+    async def room(self) -> None:
+        """Wait until it has."""
+        await self._body.room()
+
+    def write(self, data: bytes) -> None:
+        """Write whole events; who writes much waits for `room` while it is `full`."""
         self._last_write = self._clock()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._body.write(data)
 
     async def finish(self, data: bytes) -> None:
         """Send the last bytes and complete the response; outside of `attended`."""
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
-    async def _attend(self) -> None:
-        """Send heartbeats; return when the client is gone."""
-        while True:
-            try:
-                async with asyncio.timeout(self._quiet_s()):
-                    message = await self._receive()
-            except TimeoutError:
-                if self._streaming and self._quiet_s() <= 0 and not await self._beat():
-                    return
-                continue
-            if message["type"] == "http.disconnect":
-                return
-
-    async def _beat(self) -> bool:
-        """Send a heartbeat; false when the client reads so little that it cannot be sent: it is as good as gone."""
-        try:
-            async with asyncio.timeout(self._heartbeat_s):
-                await self.write(HEARTBEAT)
-        except TimeoutError:
-            return False
-        return True
-
-    def _quiet_s(self) -> float:
-        """How much longer the stream may be silent."""
-        if not self._streaming:
-            return self._heartbeat_s
-        return self._last_write + self._heartbeat_s - self._clock()
+    def _look(self, now: float, leave: Callable[[], None]) -> None:
+        """Write a heartbeat if it is time; a client that reads so little that it cannot be sent is as good as gone."""
+        if not self._streaming or now - self._last_write < self._heartbeats.due_s:
+            self._full_since = None
+        elif not self._body.full:
+            self._full_since = None
+            self.write(HEARTBEAT)
+        elif self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= self._heartbeats.silence_s:
+            leave()

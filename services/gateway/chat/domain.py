@@ -1,10 +1,7 @@
 """A turn as the gateway translates it: what is asked, and the events of its answer. Pure."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
 
 class Role(StrEnum):
@@ -140,6 +137,3 @@ class Completed:
 
 
 Event = Started | Delta | Completed
-
-# A turn to follow: entering it asks, and answers how it started and what follows.
-Turn: TypeAlias = AbstractAsyncContextManager[tuple[Started, AsyncIterator[Event]]]

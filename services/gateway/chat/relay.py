@@ -1,6 +1,6 @@
 """A turn's events, passed on to one client as they come."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers
@@ -10,12 +10,14 @@ from services.gateway.admission.scheduler import OnPosition
 from services.gateway.chat import completions
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import ChunkWriter, EventId
-from services.gateway.chat.domain import Completed, Delta, Event, Started, Turn
-from services.gateway.chat.shown import shown_events
+from services.gateway.chat.domain import Delta, Event, Started
+from services.gateway.chat.shown import Shown
+from services.gateway.chat.turn_events import Turn, TurnEvents
 from services.gateway.edge import http_errors, languages
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.policy.view import View
 from services.runtime.errors import ServiceError
+from services.runtime.trace import exemplar
 
 _STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -94,7 +96,7 @@ class Relay:
                     ai_label=view.ai_label,
                 )
                 if last is None:
-                    await client.write(writer.opening())
+                    client.write(writer.opening())
                 rest = await self._relay(client, writer, events, scope, view, last or EventId())
         except ServiceError as error:
             if not client.started:
@@ -112,7 +114,7 @@ class Relay:
 
         async def tell(position: int) -> None:
             await client.start(_STREAM_HEADERS)
-            await client.write(f": queue {position}\n\n".encode())
+            client.write(f": queue {position}\n\n".encode())
 
         return tell
 
@@ -120,25 +122,33 @@ class Relay:
         self,
         client: ClientStream,
         writer: ChunkWriter,
-        events: AsyncIterator[Event],
+        events: TurnEvents,
         scope: Scope,
         view: View,
         last: EventId,
     ) -> bytes:
         """Pass the answer on; answers its last events."""
-        closing = b""
+        shown = Shown(view, last.position)
+        # Events are taken where they arrive; here is the request's own trace.
+        begin, trace = scope["state"]["begin"], exemplar()
         first = True
-        with self._metrics.streams_open.labels("sse").track_inprogress():
-            async for event in shown_events(events, view, last.position):
-                if isinstance(event, Delta):
+        closing = b""
+
+        def take(event: Event) -> None:
+            nonlocal first, closing
+            for each in shown(event):
+                if isinstance(each, Delta):
                     if first:
                         first = False
-                        self._metrics.first_token(scope["state"]["begin"])
-                    await client.write(writer.delta(event))
-                elif isinstance(event, Started):
-                    writer.model = view.model(event.model)
-                elif isinstance(event, Completed):
-                    closing = writer.closing(event, received=last.closing)
+                        self._metrics.first_token(begin, trace)
+                    client.write(writer.delta(each))
+                elif isinstance(each, Started):
+                    writer.model = view.model(each.model)
+                else:
+                    closing = writer.closing(each, received=last.closing)
+
+        with self._metrics.streams_open.labels("sse").track_inprogress():
+            await events.pour(take, client)
         return closing
 
 

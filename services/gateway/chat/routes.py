@@ -12,11 +12,14 @@ from services.gateway.admission.gate import Gate
 from services.gateway.admission.scheduler import OnPosition
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import Completion
-from services.gateway.chat.domain import Event, Started
+from services.gateway.chat.domain import Started
+from services.gateway.chat.heartbeats import Heartbeats
 from services.gateway.chat.relay import Relay
 from services.gateway.chat.requests import ChatBody
+from services.gateway.chat.turn_events import TurnEvents
 from services.gateway.chat.turns import PreparedTurn, Turns
 from services.gateway.edge import body
+from services.gateway.edge.live_body import live_body
 from services.gateway.edge.operations import IDEMPOTENCY_KEY, Operation, Parameter
 from services.gateway.identity.domain import Scope
 from services.runtime.errors import ServiceError
@@ -53,14 +56,14 @@ class ChatCompletions:
         relay: Relay,
         *,
         body_bytes_max: int,
-        heartbeat_s: float,
+        heartbeats: Heartbeats,
     ) -> None:
         """Use these."""
         self._gate = gate
         self._turns = turns
         self._relay = relay
         self._body_bytes_max = body_bytes_max
-        self._heartbeat_s = heartbeat_s
+        self._heartbeats = heartbeats
 
     def operations(self) -> Sequence[Operation]:
         """What is offered here."""
@@ -107,7 +110,7 @@ class ChatCompletions:
             admitted, asked, headers, client=headers, request_id=scope["state"]["request_id"]
         )
         name_turn(scope, prepared.request_id)
-        client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
+        client = ClientStream(send, live_body(scope), self._heartbeats)
         try:
             last = await self._relayed(client, scope, prepared)
         except ServiceError as error:
@@ -125,7 +128,7 @@ class ChatCompletions:
     @asynccontextmanager
     async def _placed(
         self, prepared: PreparedTurn, on_position: OnPosition | None
-    ) -> AsyncIterator[tuple[Started, AsyncIterator[Event]]]:
+    ) -> AsyncIterator[tuple[Started, TurnEvents]]:
         """The turn, once it may run."""
         async with self._turns.place(prepared, on_position), prepared.turn as started:
             yield started

@@ -1,6 +1,6 @@
 """The events of an answer as the policy lets this client see them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from services.gateway.chat.domain import Completed, Delta, Event
@@ -8,35 +8,36 @@ from services.gateway.policy.code_filter import CodeFilter
 from services.gateway.policy.view import View
 
 
-async def shown_events(events: AsyncIterator[Event], view: View, received: int = 0) -> AsyncIterator[Event]:
-    """The events, without code where it is hidden.
+class Shown:
+    """Takes the events of one answer, one after the other, and shows them without code where that is hidden."""
 
-    Args:
-        events: Where code is hidden, all events of the answer from its beginning: whether a block is open, only what
-            came before tells.
-        view: What the client sees.
-        received: The position up to which the client has the answer; what comes before is not repeated.
-    """
-    code_filter = view.code_filter()
-    async for event in events:
-        if code_filter is None:
-            yield event
-        elif isinstance(event, Delta):
-            for delta in _filtered(event, code_filter, received):
-                yield delta
-        else:
-            if isinstance(event, Completed) and (rest := code_filter.finish()):
-                yield Delta(rest, position=event.position)
-            yield event
+    def __init__(self, view: View, received: int = 0) -> None:
+        """Show what this client may see.
 
+        Args:
+            view: What the client sees. Where code is hidden, all events of the answer are wanted from its beginning:
+                whether a block is open, only what came before tells.
+            received: The position up to which the client has the answer; what comes before is not repeated.
+        """
+        self._code_filter = view.code_filter()
+        self._received = received
 
-def _filtered(delta: Delta, code_filter: CodeFilter, received: int) -> list[Delta]:
-    """What is shown of a delta; a part that the client has is only read."""
-    if delta.position <= received:
-        code_filter.feed(delta.text)
-        return []
-    had = max(0, len(delta.text) - (delta.position - received)) if received else 0
-    code_filter.feed(delta.text[:had])
-    text = code_filter.feed(delta.text[had:])
-    shown = replace(delta, text=text)
-    return [shown] if text or delta.reasoning or delta.tool_call else []
+    def __call__(self, event: Event) -> Iterable[Event]:
+        """What is shown when this happens."""
+        if self._code_filter is None:
+            return (event,)
+        if isinstance(event, Delta):
+            return self._filtered(event, self._code_filter)
+        if isinstance(event, Completed) and (rest := self._code_filter.finish()):
+            return (Delta(rest, position=event.position), event)
+        return (event,)
+
+    def _filtered(self, delta: Delta, code_filter: CodeFilter) -> Iterable[Event]:
+        """What is shown of a delta; a part that the client has is only read."""
+        if delta.position <= self._received:
+            code_filter.feed(delta.text)
+            return ()
+        had = max(0, len(delta.text) - (delta.position - self._received)) if self._received else 0
+        code_filter.feed(delta.text[:had])
+        text = code_filter.feed(delta.text[had:])
+        return (replace(delta, text=text),) if text or delta.reasoning or delta.tool_call else ()

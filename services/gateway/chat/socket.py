@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from starlette.datastructures import Headers
@@ -12,8 +12,9 @@ from services.gateway.admission.gate import Gate
 from services.gateway.chat import frames
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.completions import EventId
-from services.gateway.chat.domain import Completed, Delta, Started, Turn
-from services.gateway.chat.shown import shown_events
+from services.gateway.chat.domain import Completed, Delta, Event, Started
+from services.gateway.chat.shown import Shown
+from services.gateway.chat.turn_events import Turn
 from services.gateway.chat.turns import Turns
 from services.gateway.edge import http_errors
 from services.gateway.edge.body import parse, wrong
@@ -245,20 +246,26 @@ class Socket:
     async def _relay_events(self, turn_name: str, request_id: str, turn: Turn, view: View, last: EventId) -> None:
         async with turn as (begun, events):
             await self._send(frames.started(turn_name, request_id, begun, view.model(begun.model)))
-            async for event in shown_events(events, view, last.position):
-                match event:
-                    case Delta():
-                        if (arrived := self._arrived.pop(turn_name, None)) is not None:
-                            self._metrics.first_token(arrived)
-                        await self._send(frames.delta(turn_name, event))
-                    case Started():
-                        await self._send(frames.started(turn_name, request_id, event, view.model(event.model)))
-                    case Completed():
-                        closing = frames.closing(
-                            turn_name, begun.conversation_id, event, received=last.closing, ai_label=view.ai_label
-                        )
-                        for frame in closing:
-                            await self._send(frame)
+            shown = Shown(view, last.position)
+            async for event in events:
+                for each in shown(event):
+                    for frame in self._frames(turn_name, request_id, begun, each, view, last):
+                        await self._send(frame)
+
+    def _frames(
+        self, turn_name: str, request_id: str, begun: Started, event: Event, view: View, last: EventId
+    ) -> Sequence[bytes]:
+        """What to send of an event."""
+        match event:
+            case Delta():
+                if (arrived := self._arrived.pop(turn_name, None)) is not None:
+                    self._metrics.first_token(arrived)
+                return (frames.delta(turn_name, event),)
+            case Started():
+                return (frames.started(turn_name, request_id, event, view.model(event.model)),)
+            case Completed():
+                conversation_id, received = begun.conversation_id, last.closing
+                return frames.closing(turn_name, conversation_id, event, received=received, ai_label=view.ai_label)
 
     async def _cancel(self, turn_name: str) -> None:
         """Stop a turn; one that has not been asked yet just leaves the queue."""

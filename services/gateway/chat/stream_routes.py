@@ -16,10 +16,12 @@ from services.gateway.admission.turn_slots import TurnSlots
 from services.gateway.chat.client import ChatClient
 from services.gateway.chat.client_stream import ClientStream
 from services.gateway.chat.completions import EventId, event_id
+from services.gateway.chat.heartbeats import Heartbeats
 from services.gateway.chat.relay import Relay
 from services.gateway.chat.routes import name_turn
 from services.gateway.edge import queries
 from services.gateway.edge.body import read_raw, wrong
+from services.gateway.edge.live_body import live_body
 from services.gateway.edge.operations import Operation, Parameter, id_in_path
 from services.gateway.edge.responses import json_response
 from services.gateway.identity.domain import Scope
@@ -46,7 +48,7 @@ class ChatStreams:
     """An ASGI application of its own, as `ChatCompletions` is."""
 
     def __init__(
-        self, gate: Gate, slots: TurnSlots, views: Views, chat: ChatClient, relay: Relay, *, heartbeat_s: float
+        self, gate: Gate, slots: TurnSlots, views: Views, chat: ChatClient, relay: Relay, heartbeats: Heartbeats
     ) -> None:
         """Use these; the slots are not those of new turns, whose connection may be broken without our knowing yet."""
         self._gate = gate
@@ -54,7 +56,7 @@ class ChatStreams:
         self._views = views
         self._chat = chat
         self._relay = relay
-        self._heartbeat_s = heartbeat_s
+        self._heartbeats = heartbeats
 
     def operations(self) -> Sequence[Operation]:
         """What is offered here."""
@@ -98,7 +100,7 @@ class ChatStreams:
         # Whatever body there is, is not for us; from now on only the client's leaving is heard of.
         await read_raw(receive, request.headers, bytes_max=0)
         name_turn(scope, request_id)
-        client = ClientStream(receive, send, heartbeat_s=self._heartbeat_s)
+        client = ClientStream(send, live_body(scope), self._heartbeats)
         view = await self._views.of(request.headers, admitted)
         # Whether a block of code is open, only what came before it tells.
         after = last.position if last and not view.hides_code else 0

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 from services.gateway.admission.gate import Admitted, Gate
 from services.gateway.admission.scheduler import OnPosition, TurnScheduler
 from services.gateway.chat.client import ChatClient
-from services.gateway.chat.domain import Turn
 from services.gateway.chat.requests import ChatRequest, chat_request, idempotency_key
+from services.gateway.chat.turn_events import Turn
 from services.gateway.identity.ids import turn_id
 from services.gateway.identity.principals import Principals
 from services.gateway.models.names import ModelNames

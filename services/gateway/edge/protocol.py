@@ -6,6 +6,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from services.gateway.edge.live_body import LiveBody, put_live_body
+
 # nginx's client_header_timeout is 60 s; nobody honest needs more than a second behind it.
 _HEADERS_S = 10.0
 
@@ -37,6 +39,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """A client has connected, and has so long to send the headers of its first request."""
         super().connection_made(transport)
+        self._watched: set[LiveBody] = set()
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +58,9 @@ class Protocol(HttpToolsProtocol):
         """The headers are whole."""
         self._stop_waiting()
         super().on_headers_complete()
+        # A request to speak WebSocket has none of its own.
+        if getattr(self.cycle, "scope", None) is self.scope:
+            put_live_body(self.scope, LiveBody(self.cycle, self._watched))
 
     def on_message_begin(self) -> None:
         """A request begins: the first of the connection, or the next of one that was kept."""
@@ -78,6 +84,8 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         self._forget_rest()
         super().connection_lost(exc)
+        for body in tuple(self._watched):
+            body.lose()
 
     def _await_headers(self) -> None:
         self._reading, self._received = True, 0
