@@ -27,7 +27,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 	check-k8s check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
-	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-test bench quantize \
+	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-h5 client-test bench quantize \
 	train-screener protos protos-released clean
 
 help: ## List what can be made
@@ -99,7 +99,7 @@ images-test: $(VENV)/.installed ## Start the mesh from its image, read-only and 
 roll: $(VENV)/.installed ## Replace every pod of each service under load, as Kubernetes would; OVERLAY names the manifests (dev)
 	@$(BIN)/python -m k8s.rolling $(OVERLAY)
 
-release: sbom client ## Write all of a release to dist/, the same bytes each time from the same commit
+release: sbom client-h5 ## Write all of a release to dist/, the same bytes each time from the same commit
 	@$(BIN)/python -m k8s.release
 
 # An environment of its own: checkov wants older libraries than ours.
@@ -166,9 +166,11 @@ sbom: $(VENV)/.installed ## Write what a deployment is made of to build/sbom.jso
 fuzz: $(VENV)/.installed ## Ask the API 10,000 things that nobody should
 	@FUZZ_PHASES=coverage,fuzzing FUZZ_EXAMPLES=200 FUZZ_FRAMES=40000 $(BIN)/python -m pytest --timeout 1800 tests/fuzz
 
-client: miniprogram/node_modules/.package-lock.json ## Build the client: miniprogram/dist/build/h5 and mp-weixin
-	@$(NPM) --prefix miniprogram run --silent build:h5
+client: client-h5 ## Build the client: miniprogram/dist/build/h5 and mp-weixin
 	@$(NPM) --prefix miniprogram run --silent build:mp-weixin
+
+client-h5: miniprogram/node_modules/.package-lock.json
+	@$(NPM) --prefix miniprogram run --silent build:h5
 
 client-test: check-client ## Lint and test the client alone
 	@$(NPM) --prefix miniprogram test --silent

@@ -2,7 +2,8 @@
 
     python -m k8s.release [folder]
 
-`make release` builds the client and the bill of materials before.
+`make release` builds the client and the bill of materials before. A mini-program has its owner's appid inside: each
+builds their own.
 """
 
 import gzip
@@ -20,7 +21,6 @@ from k8s.checks.objects import OVERLAYS
 from k8s.images import ROOT, context_paths, version
 
 _BIN = Path(sys.executable).parent
-_CLIENTS = ("h5", "mp-weixin")
 SUMS = "SHA256SUMS"
 
 
@@ -112,14 +112,9 @@ def release(root: Path, folder: Path) -> None:
     name = f"queqiao-{number}"
     build_wheel(root, folder, epoch)
     render_manifests(root, folder, number)
-    built = root / "miniprogram" / "dist" / "build"
-    for client in _CLIENTS:
-        pack(folder / f"{name}-{client}.tar.gz", built / client, _files(built / client), epoch)
-    context = [
-        *tracked(root, context_paths()),
-        *(built.relative_to(root) / "h5" / file for file in _files(built / "h5")),
-    ]
-    pack(folder / f"{name}-image.tar.gz", root, context, epoch)
+    client = root / "miniprogram" / "dist" / "build" / "h5"
+    pack(folder / f"{name}-h5.tar.gz", client, _files(client), epoch)
+    pack(folder / f"{name}-image.tar.gz", root, tracked(root, context_paths()), epoch)
     (folder / f"{name}-changes.md").write_text(said, encoding="utf-8")
     shutil.copyfile(root / "protos" / "released.binpb", folder / f"{name}-protos.binpb")
     shutil.copyfile(root / "build" / "sbom.json", folder / f"{name}-sbom.json")

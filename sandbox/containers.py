@@ -1,4 +1,4 @@
-"""`make images-test`: the mesh from its image, with read-only roots and no capabilities, and a question asked of it.
+"""`make images-test`: the mesh from its image, read-only and without capabilities: a page of it, and a question asked.
 
 Stores, the model and WeChat are those of the sandbox; each service is a container of the image on the host's network.
 """
@@ -60,6 +60,14 @@ async def _ask(mesh: Mesh) -> str:
         return text
 
 
+async def _demand_client(mesh: Mesh) -> None:
+    """The page at `/` is the client's, which loads its own scripts, not the plain one of an image without it."""
+    async with aiohttp.ClientSession() as http, http.get(f"{mesh.url}/") as answer:
+        page = await answer.text()
+        if answer.status != 200 or 'src="/assets/' not in page:
+            raise PartError(f"The mesh does not serve the client: {answer.status}, {page[:300]!r}")
+
+
 async def _run() -> None:
     begin = time.monotonic()
 
@@ -68,6 +76,7 @@ async def _run() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         async with ContainerMesh(Path(folder), given=os.environ, port=0, progress=ready) as mesh:
+            await _demand_client(mesh)
             print(f"  the answer: {await _ask(mesh)!r} {time.monotonic() - begin:5.1f} s")
     print("The mesh ran from its image, read-only and without capabilities.")
 
