@@ -1,6 +1,7 @@
 /** Requests to the gateway: with the user's token and language, and with errors as exceptions. */
 
 import type { TokenProvider } from '@/streaming';
+import { Utf8Decoder, type Bytes } from '@/streaming/utf8';
 import { ApiError, errorOf } from './errors';
 import type { Method, Send } from './send';
 
@@ -62,7 +63,17 @@ export class Http {
       return new ApiError('connection_lost', '');
     }
     const { status, body } = answer;
-    return status >= 200 && status < 300 ? (body as T) : errorOf(status, answer.headers, body);
+    if (status >= 200 && status < 300) return body as T;
+    return errorOf(status, answer.headers, options.binary ? unpacked(body) : body);
+  }
+}
+
+/** What was refused is told in JSON, as bytes where a file was asked for. */
+function unpacked(body: unknown): unknown {
+  try {
+    return JSON.parse(new Utf8Decoder().decode(body as Bytes));
+  } catch {
+    return null;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The conversation on the screen, and others whose answers are still being written. */
 
 import { defineStore } from 'pinia';
-import { ref, shallowRef } from 'vue';
+import { ref, shallowRef, watch } from 'vue';
 import { ApiError } from '@/api/errors';
 import type { Message, Rating } from '@/api/shapes';
 import { useServices } from '@/services';
@@ -64,9 +64,16 @@ export const useChat = defineStore('chat', () => {
   async function ended(over: Thread): Promise<void> {
     if (over !== thread.value && over.writing === null) threads.delete(over.id);
     await Promise.all([conversations.load(), account.refresh().catch(() => undefined)]);
-    const listed = conversations.items.find(({ id }) => id === thread.value.id);
-    if (listed) title.value = listed.title;
   }
+
+  // Whoever names it, the server or the person, the list knows first; one that a search hides keeps its name.
+  watch(
+    () => conversations.items,
+    (items) => {
+      const listed = items.find(({ id }) => id === thread.value.id);
+      if (listed) title.value = listed.title;
+    },
+  );
 
   /** Begins a conversation; nothing is kept of it before the first question. */
   function begin(): void {

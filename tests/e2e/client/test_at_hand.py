@@ -1,4 +1,4 @@
-"""What hands do: choose a picture, swipe, wait for a limit."""
+"""What hands do: choose a picture, swipe, wait for a limit, go by the keyboard alone, name and export."""
 
 import base64
 import io
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Route, expect
 
-from tests.e2e.client.conftest import Bring
+from tests.e2e.client.conftest import DESKTOP, Bring
 from tests.fakes.scripted_provider import Script, ScriptedProvider
 
 pytestmark = pytest.mark.xdist_group("client")
@@ -83,3 +83,60 @@ async def test_a_limit_counts_down_and_then_lets_one_ask_again(bring: Bring, pro
     await visitor.sees("现在可以再试了")
     await visitor.press("重试")
     await visitor.sees("不快了。")
+
+
+async def test_the_keyboard_stays_within_a_sheet_and_goes_back_to_where_it_was(
+    bring: Bring, provider: ScriptedProvider
+) -> None:
+    provider.knows("键盘里的对话", Script("好。"))
+    visitor = await bring(size=DESKTOP)
+    await visitor.ask("键盘里的对话")
+    await visitor.finished()
+    more, keyboard, within = (
+        visitor.button("更多操作 键盘里的对话"),
+        visitor.page.keyboard,
+        visitor.page.locator(".sheet"),
+    )
+    await more.focus()
+    await keyboard.press("Enter")
+    await expect(within.get_by_role("button", name="重命名")).to_be_focused()
+    for key in ("Tab", "Shift+Tab"):
+        for _ in range(12):
+            await keyboard.press(key)
+            await expect(within.locator(":focus")).to_have_count(1)
+    # Out of one sheet comes another; both give the keyboard back to what opened the first.
+    await within.get_by_role("button", name="重命名").focus()
+    await keyboard.press("Enter")
+    await expect(within.locator("input")).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(within).to_have_count(0)
+    await expect(more).to_be_focused()
+
+
+async def test_a_new_name_stands_above_the_conversation_at_once(bring: Bring, provider: ScriptedProvider) -> None:
+    provider.knows("还没有名字的对话", Script("好。"))
+    visitor = await bring(size=DESKTOP)
+    await visitor.ask("还没有名字的对话")
+    await visitor.finished()
+    await visitor.press("更多操作 还没有名字的对话")
+    await visitor.press("重命名")
+    await visitor.page.get_by_role("dialog").locator("input").fill("有了名字")
+    await visitor.press("保存")
+    await expect(visitor.page.get_by_role("heading", level=1)).to_have_text("有了名字")
+
+
+async def test_a_refused_export_says_why(bring: Bring, provider: ScriptedProvider) -> None:
+    provider.knows("导不出来的对话", Script("好。"))
+    visitor = await bring(size=DESKTOP)
+    await visitor.ask("导不出来的对话")
+    await visitor.finished()
+
+    async def refuse(route: Route) -> None:
+        body = '{"error": {"code": "rate_limit_exceeded", "message": "一分钟后再导出", "type": "x", "param": null}}'
+        await route.fulfill(status=429, content_type="application/json", body=body)
+
+    await visitor.page.route("**/export?*", refuse)
+    await visitor.press("更多操作 导不出来的对话")
+    await visitor.press("导出")
+    await visitor.press("Markdown 文本")
+    await visitor.sees("一分钟后再导出")

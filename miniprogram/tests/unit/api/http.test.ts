@@ -47,6 +47,15 @@ describe('a request', () => {
     expect(server.calls[0]).toMatchObject({ path: '/v1/conversations/talk-1/export?format=pdf', binary: true });
   });
 
+  it('tells why a file was refused, though that comes as bytes, too', async () => {
+    const body = new TextEncoder().encode(JSON.stringify({ error: { code: 'not_found', message: '没有这个对话' } }));
+    server.answer = () => ({ status: 404, body: body.buffer });
+    const error = await failure(new Queqiao(http()).exported('talk-1', 'pdf'));
+    expect(error).toMatchObject({ status: 404, code: 'not_found', message: '没有这个对话' });
+    server.answer = () => ({ status: 502, body: new TextEncoder().encode('<html>').buffer });
+    expect(await failure(new Queqiao(http()).exported('talk-1', 'pdf'))).toMatchObject({ status: 502, message: '' });
+  });
+
   it('leaves out what is not asked for', async () => {
     await http().request('GET', '/a', { query: { limit: 0, after: undefined, query: '' } });
     await http().request('GET', '/a', { query: {} });
