@@ -27,8 +27,8 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 	check-k8s check-client
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
-	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-h5 client-test bench quantize \
-	train-screener protos protos-released clean
+	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-h5 \
+	client-test bench bench-peers bench-soak quantize train-screener protos protos-released clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -185,6 +185,12 @@ miniprogram/node_modules/.package-lock.json: miniprogram/package-lock.json | $(V
 
 bench: $(VENV)/.installed ## Measure the mesh against a simulated provider
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-peers: $(VENV)/.installed ## Measure nginx, Portkey, LiteLLM and the mesh in one run; BENCH_ARGS=--quick for a look
+	@$(BIN)/python -m bench.peers $(BENCH_ARGS)
+
+bench-soak: $(VENV)/.installed ## Measure for half an hour whether memory grows; BENCH_ARGS="--minutes 60"
+	@$(BIN)/python -m bench.soak $(BENCH_ARGS)
 
 quantize: $(VENV)/.sandbox-installed ## Turn MODEL=file.gguf into 4 bits for LOCAL_MODEL, and say what it costs
 	@$(UV) sync --frozen --no-group dev --group sandbox --group quantize --inexact --quiet

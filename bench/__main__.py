@@ -16,18 +16,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
-
 from bench import ledger, lexicon, machine, moderation, report, rush, targets, web_client
+from bench.mesh import LIMITS, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres
-from sandbox.mesh import Mesh
 from sandbox.processes import PartError
 
 _ROOT = Path(__file__).resolve().parent.parent
-_STATE = _ROOT / ".run" / "bench"
 _WEB_CLIENT = _ROOT / ".cache" / "web_client"
 _PROGRAMS = _ROOT / ".cache" / "bench"
 _RESULTS = _ROOT / "bench" / "results" / "latest.local.json"
@@ -36,24 +33,13 @@ _BURST = "[[sim first_ms=0 interval_ms=0]]"
 # Short answers, so that one user asks often enough for a 99th percentile.
 _IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
 
-# The mesh as it is delivered, but for what protects it from exactly this: one machine asking all the time.
-_LIMITS = {
-    "RATE_LIMIT_KEY_PER_MINUTE": "100000000",
-    "RATE_LIMIT_TRIAL_PER_MINUTE": "100000000",
-    "TURNS_MAX": "1000000",
-    "CONCURRENT_TURNS_MAX": "1000000",
-    "TRIAL_CREDIT_MICROS": str(10**12),
-    # What remote layers add is measured apart: one machine asks more than their quota allows.
-    "POLICY_FILE": str(_ROOT / "bench" / "policies" / "lexicon_alone.toml"),
-}
 # What a rush meets instead: how many turns one user may have.
 _DELIVERED = {"CONCURRENT_TURNS_MAX": "20"}
-_PARTS = {"postgres": "PostgreSQL", "redis": "Redis"}
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: seconds of each kind of window, and the realistic rates (chats per second)."""
+    """How much is measured: seconds of each kind of window, the realistic rates (chats per second), and how often."""
 
     rates: tuple[float, ...]
     realistic_s: float
@@ -62,13 +48,14 @@ class Scale:
     concurrency: int
     ledger: tuple[ledger.Load, ...]
     moderation: bool
+    times: int
 
     def windows(self) -> list[Window]:
         """The windows in order: the baselines first, the heaviest last."""
         baselines = [
-            Window("idle", direct=True, seconds=self.idle_s / 2, directive=_IDLE),
-            Window("realistic", direct=True, seconds=self.realistic_s / 2, qps=min(self.rates)),
-            Window("burst", direct=True, seconds=self.burst_s / 2, concurrency=self.concurrency, directive=_BURST),
+            Window("idle", direct=True, seconds=self.idle_s, directive=_IDLE),
+            Window("realistic", direct=True, seconds=self.realistic_s, qps=min(self.rates)),
+            Window("burst", direct=True, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST),
         ]
         warm_up = Window("warm-up", direct=False, seconds=2, concurrency=8, directive=_BURST)
         idle = Window("idle", direct=False, seconds=self.idle_s, directive=_IDLE)
@@ -76,19 +63,6 @@ class Scale:
         burst = Window("burst", direct=False, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST)
         hits = replace(burst, shape="hits", alike=True)
         return [*baselines, warm_up, idle, *realistic, burst, hits]
-
-
-async def log_in(gateway_url: str, count: int) -> list[str]:
-    """The session tokens of `count` users, each with a wallet of its own, from the WeChat stand-in."""
-    tokens = []
-    async with aiohttp.ClientSession() as session:
-        for number in range(count):
-            body = {"code": f"bench-{number}"}
-            async with session.post(f"{gateway_url}/v1/auth/wechat", json=body) as answer:
-                if answer.status != 200:
-                    raise WindowError(f"a user could not log in: HTTP {answer.status}")
-                tokens.append((await answer.json())["access_token"])
-    return tokens
 
 
 async def run(scale: Scale, users: int) -> bool:
@@ -103,23 +77,19 @@ async def run(scale: Scale, users: int) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     programs = compiled(_PROGRAMS, _say)
     async with SimulatorProcess(program=programs.simulator) as simulator:
-        given = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-simulated", **_LIMITS}
-        given["WEB_CLIENT_DIR"] = str(_WEB_CLIENT)
-        async with Mesh(_STATE, given=given, port=0, progress=_say) as mesh:
-            pids = {name: mesh.process(name).pid for name in report.SERVICES}
-            pids |= {name: mesh.process(title).pid for name, title in _PARTS.items()}
-            provider = {"simulator": simulator.pid}
+        given = {"WEB_CLIENT_DIR": str(_WEB_CLIENT)}
+        async with measured_mesh(simulator.url, users, _say, given) as measured_here:
+            mesh, side = measured_here.mesh, measured_here.side
+            keys, provider = side.api_keys, {"simulator": simulator.pid}
             direct = Side(simulator.url, ("sk-simulated",), provider)
-            keys = await log_in(mesh.url, users)
-            # A state that an unfinished run has left knows the answers to that run's questions.
-            seed = int(time.time())
-            runner = Runner(direct, Side(f"{mesh.url}/v1", keys, pids | provider), seed, programs.load)
-            results = await _measure_all(runner, scale.windows())
+            through = Side(side.url, keys, {**side.pids, **provider})
+            runner = Runner(direct, through, fresh_seed(), programs.load)
+            results = await _measure_all(runner, scale.windows(), scale.times)
             client = await _measure_client(mesh.url, keys[0])
             _say("measuring: a rush")
             crowded = await mesh.replica("gateway", "gateway-rush", **_DELIVERED | rush.LIMITS)
             rushed = await rush.measure(f"{crowded}/v1", keys)
-    written = await ledger.measure(_STATE, scale.ledger, progress=_say)
+    written = await ledger.measure(STATE, scale.ledger, progress=_say)
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
     print("\n" + targets.render(results, baselines))
@@ -136,13 +106,14 @@ async def run(scale: Scale, users: int) -> bool:
         "machine": machine.describe(),
         "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": _IDLE, "burst": _BURST},
         "users": users,
-        "limits_raised": _LIMITS,
+        "limits_raised": LIMITS,
         "results": [measured.as_json() for measured in results],
         "rush": asdict(rushed),
         "client": asdict(client) if client else None,
         "ledger": [asdict(measured) for measured in written],
         "lexicon": asdict(searched),
         "moderation": None if judged is None else [[asdict(each) for each in judged[0]], asdict(judged[1])],
+        "other_runs": [measured.as_json() for measured in runner.others],
         "discarded": [measured.as_json() for measured in runner.discarded],
         "added_first_content_ms": {
             f"{m.window.shape} {m.window.qps or ''}".strip(): report.added_ms(m, baselines[m.window.shape])
@@ -166,13 +137,14 @@ async def _measure_client(url: str, token: str) -> web_client.ClientFigures | No
     return await web_client.measure(url, token, _WEB_CLIENT, chromium)
 
 
-async def _measure_all(runner: Runner, windows: Sequence[Window]) -> list[Measured]:
+async def _measure_all(runner: Runner, windows: Sequence[Window], times: int) -> list[Measured]:
     results = []
     for window in windows:
         _say(f"measuring: {'direct' if window.direct else 'mesh'} {window.shape} {window.qps or ''}".rstrip())
-        measured = await runner.measure(window)
-        if window.shape != "warm-up":
-            results.append(measured)
+        if window.shape == "warm-up":
+            await runner.measure(window)
+        else:
+            results.append(await runner.median(window, 1 if window.direct else times))
     return results
 
 
@@ -189,9 +161,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=32)
     options = parser.parse_args()
     loads = tuple(ledger.loads(quick=options.quick))
-    usual = Scale((25, 50, 100, 200), 8, 12, 6, 64, loads, moderation=True)
+    usual = Scale((25, 50, 100, 200), 4, 5, 3, 64, loads, moderation=True, times=3)
     if options.quick:
-        usual = Scale((25, 50), 4, 4, 3, 32, loads, moderation=False)
+        usual = Scale((25, 50), 4, 4, 3, 32, loads, moderation=False, times=1)
     try:
         rates = tuple(float(rate) for rate in options.rates.split(",")) if options.rates else usual.rates
     except ValueError:
@@ -199,7 +171,7 @@ def main() -> None:
     seconds = options.seconds or usual.realistic_s
     if min(rates) <= 0 or seconds <= 0 or options.users <= 0:
         parser.error("rates, seconds and users must be more than 0")
-    scale = Scale(rates, seconds, usual.idle_s, usual.burst_s, usual.concurrency, loads, usual.moderation)
+    scale = replace(usual, rates=rates, realistic_s=seconds)
     try:
         answered = asyncio.run(run(scale, options.users))
     except (PartError, WindowError, RuntimeError) as error:
@@ -207,7 +179,7 @@ def main() -> None:
     except asyncio.CancelledError:
         sys.exit(130)
     # After a failure the state stays, for its logs.
-    for folder in (*postgres.folders_outside(_STATE), _STATE):
+    for folder in (*postgres.folders_outside(STATE), STATE):
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(0 if answered else 1)
 

@@ -108,7 +108,7 @@ class Driver:
 
 def loads(*, quick: bool, seconds: float | None = None) -> list[Load]:
     """What is measured: growing crowds of many users and of one alone, by one billing process and by two."""
-    seconds = seconds or (1 if quick else 3)
+    seconds = seconds or (1 if quick else 2)
     crowds, of_one = ((1, 32, 512), (128,)) if quick else ((1, 8, 32, 128, 512), (32, 512))
     kinds = [(_USERS, crowd) for crowd in crowds] + [(1, crowd) for crowd in of_one]
     return [Load(processes, users, crowd, seconds) for processes in (1, 2) for users, crowd in kinds]

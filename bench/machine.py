@@ -15,10 +15,14 @@ _LIBRARIES = ("grpcio", "openai", "aiohttp", "uvloop", "starlette", "uvicorn", "
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process and its descendants have used: CPU seconds since their start, and memory in bytes now."""
+    """What a process and its descendants have used: CPU seconds since their start, and memory in bytes now.
+
+    `resident_bytes` counts a page once for every process that has it, `memory_bytes` once for all.
+    """
 
     cpu_s: float
     memory_bytes: int
+    resident_bytes: int
 
 
 def usage(pid: int) -> Usage:
@@ -28,7 +32,7 @@ def usage(pid: int) -> Usage:
     once. The CPU time of descendants that have ended counts as soon as their parent has waited for them.
     """
     cpu_s = 0.0
-    memory_bytes = 0
+    memory_bytes = resident_bytes = 0
     root = psutil.Process(pid)
     for process in (root, *root.children(recursive=True)):
         try:
@@ -41,7 +45,8 @@ def usage(pid: int) -> Usage:
         cpu_s += times.user + times.system
         cpu_s += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
         memory_bytes += getattr(memory, "pss", memory.rss)
-    return Usage(cpu_s, memory_bytes)
+        resident_bytes += memory.rss
+    return Usage(cpu_s, memory_bytes, resident_bytes)
 
 
 def usages(pids: Mapping[str, int]) -> dict[str, Usage]:

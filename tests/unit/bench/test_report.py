@@ -111,3 +111,31 @@ async def test_a_disturbed_window_is_measured_once_more(
     assert result.repeated
     assert not result.disturbed
     assert [discarded.steal_share for discarded in runner.discarded] == [0.5]
+
+
+async def test_the_middle_one_of_three_runs_counts(
+    simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = iter([50.0, 10.0, 30.0])
+
+    async def load(self: Runner, window: Window, side: Side) -> dict[str, object]:
+        return {"qps": next(rates), "completed": 1, "scheduled": 1, "first_content_ms": FIRST}
+
+    monkeypatch.setattr(Runner, "_load", load)
+    runner = Runner(Side(simulator.url, ("sk-any",), {"simulator": simulator.pid}), None, seed=1)
+    result = await runner.median(Window("burst", direct=True, seconds=0.05, concurrency=1), 3)
+    assert result.qps == 30
+    assert {other.qps for other in runner.others} == {10, 50}
+
+
+async def test_a_rate_that_is_not_kept_up_with_is_run_once(
+    simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def load(self: Runner, window: Window, side: Side) -> dict[str, object]:
+        return {"qps": 40.0, "completed": 1, "scheduled": 100, "first_content_ms": FIRST}
+
+    monkeypatch.setattr(Runner, "_load", load)
+    runner = Runner(Side(simulator.url, ("sk-any",), {"simulator": simulator.pid}), None, seed=1)
+    result = await runner.median(Window("realistic", direct=True, seconds=1, qps=100), 3)
+    assert not result.kept_up
+    assert runner.others == []
