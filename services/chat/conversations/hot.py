@@ -8,6 +8,7 @@ everything in them is in PostgreSQL. A copy that could not be renewed is older t
 ends; that turn then lacks the latest exchange, and still follows it.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +27,8 @@ _BURIED_AT_ONCE = 100
 # The version of a conversation that was deleted: newer than any.
 _DELETED = 2**31 - 1
 
-_USED, _WEIGHTS, _TOTAL = "{chat:hot}:used", "{chat:hot}:weights", "{chat:hot}:tokens"
+# When each was used, what each weighs, and the sum.
+_SHARED = ("{chat:hot}:used", "{chat:hot}:weights", "{chat:hot}:tokens")
 
 log = structlog.get_logger()
 
@@ -94,10 +96,13 @@ class HotWindows:
         # A message without a token still takes room.
         common = (version, window, self._ttl_s, weight + 1, self._tokens_max, _PREFIX)
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for name in names:
-                    cast("Any", pipe).eval(self._script, 4, _PREFIX + name, _USED, _WEIGHTS, _TOTAL, name, *common)
-                await pipe.execute()
+            # They travel together; redis-py types its commands for both of its clients at once.
+            await asyncio.gather(
+                *(
+                    cast("Any", self._redis.eval(self._script, 4, _PREFIX + name, *_SHARED, name, *common))
+                    for name in names
+                )
+            )
         except (RedisError, OSError) as error:
             log.warning("redis does not answer", error=type(error).__name__)
             return False

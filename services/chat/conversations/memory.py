@@ -39,10 +39,9 @@ class StoredMemory:
             raise _away() from None
 
     async def remember(self, user_id: str, conversation_id: str, new: Remembering) -> int:
-        """Append in one transaction, then renew Redis' copy; answers the number of the last message."""
+        """Append, then renew Redis' copy; answers the number of the last message."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                number, parent = await self._append(connection, user_id, conversation_id, new)
+            number, parent = await self._append(user_id, conversation_id, new)
             first = number - len(new.messages) + 1
             if parent == new.known.parent and first == new.known.version + 1:
                 # Nothing happened in between: what leads here is what was recalled, weighed as it is by now.
@@ -87,39 +86,39 @@ class StoredMemory:
             return None
         return Message(Role.SYSTEM, row["content"], row["tokens"], row["encoding"], number=row["upto"])
 
-    async def _append(
-        self, connection: Connection, user_id: str, conversation_id: str, new: Remembering
-    ) -> tuple[int, int]:
+    async def _append(self, user_id: str, conversation_id: str, new: Remembering) -> tuple[int, int]:
         """Append; answers the number of the last message, and which one the first follows."""
-        row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
+        written = (user_id, conversation_id, *_written(new))
+        row = await self._pool.fetchrow(sql.APPEND, *written)
         if row is None:
-            await connection.execute(sql.SHARE_USER, user_id)
-            await connection.execute(sql.ENSURE, user_id, conversation_id)
-            row = await connection.fetchrow(sql.LOCK, user_id, conversation_id)
-        if row is None or row["deleted_at"] is not None:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(sql.SHARE_USER, user_id)
+                await connection.execute(sql.ENSURE, user_id, conversation_id)
+                row = await connection.fetchrow(sql.APPEND, *written)
+        if row is None:
+            # It was deleted, or its user was erased.
             raise _no_conversation()
-        # The newest message now: another turn may have ended since this one began.
-        parent = int(row["head"]) if new.place.where is Where.NEWEST else new.known.parent
-        messages = new.messages
-        number, answer = int(row["message_count"]) + len(messages), len(messages) - 1
-        asked = next((message.content for message in messages if message.role is Role.USER), "")
-        await connection.execute(sql.ADVANCE, user_id, conversation_id, number, title(asked))
-        await connection.execute(
-            sql.APPEND,
-            user_id,
-            conversation_id,
-            number - len(messages),
-            parent,
-            new.request_id,
-            [message.role.value for message in messages],
-            [message.content for message in messages],
-            [message.json for message in messages],
-            [new.state.value if index == answer else "" for index in range(len(messages))],
-            [new.model if index == answer else "" for index in range(len(messages))],
-            [message.tokens for message in messages],
-            [message.encoding for message in messages],
-        )
-        return number, parent
+        return int(row["number"]), int(row["parent"])
+
+
+def _written(new: Remembering) -> tuple[object, ...]:
+    """What a turn brought, as the statement takes it."""
+    messages = new.messages
+    answer = len(messages) - 1
+    asked = next((message.content for message in messages if message.role is Role.USER), "")
+    return (
+        len(messages),
+        None if new.place.where is Where.NEWEST else new.known.parent,
+        title(asked),
+        new.request_id,
+        [message.role.value for message in messages],
+        [message.content for message in messages],
+        [message.json for message in messages],
+        [new.state.value if index == answer else "" for index in range(len(messages))],
+        [new.model if index == answer else "" for index in range(len(messages))],
+        [message.tokens for message in messages],
+        [message.encoding for message in messages],
+    )
 
 
 def _nodes(rows: Sequence[asyncpg.Record]) -> list[Node]:

@@ -45,9 +45,6 @@ ON CONFLICT (user_id, conversation_id, upto) DO UPDATE
 SET content = excluded.content, tokens = excluded.tokens, encoding = excluded.encoding, created_at = now()
 """
 
-# Turns of a conversation that end together append one after the other.
-LOCK = f"{STATE} FOR UPDATE"
-
 # Conversations are made and their users erased one after the other: held by all who make, or by the one who erases.
 SHARE_USER = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))"
 LOCK_USER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -57,20 +54,30 @@ INSERT INTO conversations (user_id, id) SELECT $1, $2 WHERE NOT EXISTS (SELECT F
 ON CONFLICT (user_id, id) DO NOTHING
 """
 
-ADVANCE = """
-UPDATE conversations
-SET message_count = $3, head = $3, title = CASE title WHEN '' THEN $4 ELSE title END, updated_at = now()
-WHERE user_id = $1 AND id = $2
-"""
-
+# Appends what a turn brought: $3 messages, the first of which follows $4, or without it the newest one now, for another
+# turn may have ended since this one began. Turns that end together append one after the other. One statement, and so
+# one round trip and a transaction of its own; nothing comes back where there is no such conversation.
 APPEND = """
-INSERT INTO messages (
-    user_id, conversation_id, number, parent, role, content, json, state, request_id, model, tokens, encoding
+WITH old AS (
+    SELECT user_id, id, message_count, head FROM conversations
+    WHERE user_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
+), advanced AS (
+    UPDATE conversations c
+    SET message_count = old.message_count + $3::int, head = old.message_count + $3::int,
+        title = CASE title WHEN '' THEN $5 ELSE title END, updated_at = now()
+    FROM old WHERE c.user_id = $1 AND c.id = $2 AND c.user_id = old.user_id AND c.id = old.id
+    RETURNING old.message_count AS before, coalesce($4::int, old.head) AS parent
+), appended AS (
+    INSERT INTO messages (
+        user_id, conversation_id, number, parent, role, content, json, state, request_id, model, tokens, encoding
+    )
+    SELECT $1, $2, before + position, CASE position WHEN 1 THEN parent ELSE before + position - 1 END,
+           role, content, json, state, $6, model, tokens, encoding
+    FROM advanced CROSS JOIN unnest(
+        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::int[], $13::text[]
+    ) WITH ORDINALITY AS new (role, content, json, state, model, tokens, encoding, position)
 )
-SELECT $1, $2, $3::int + position, CASE position WHEN 1 THEN $4::int ELSE $3::int + position - 1 END,
-       role, content, json, state, $5, model, tokens, encoding
-FROM unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int[], $12::text[])
-    WITH ORDINALITY AS new (role, content, json, state, model, tokens, encoding, position)
+SELECT before + $3::int AS number, parent FROM advanced
 """
 
 _CONVERSATION = "id, title, message_count, head, created_at, updated_at, pinned"
