@@ -8,7 +8,7 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat.convert import peers
-from services.chat.domain import InputCheck, Model, Question, Screened, Verdict
+from services.chat.domain import InputCheck, Model, Prepayment, Question, Screened, Verdict
 from services.chat.ports import Bill, Window
 from services.chat.texts import texts_of
 from services.runtime.batching import Batcher
@@ -191,6 +191,16 @@ class WalletClient:
             raise RemoteError(
                 Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "This request_id is of a turn that is over: use a new one."
             )
+
+    async def charge(self, prepayment: Prepayment) -> int:
+        """Charge at once: the user waits for it, as for a reservation."""
+        result = await self._write(billing_pb2.LedgerWrite(charge=peers.charge_request(prepayment)))
+        return result.charge.charged_micros
+
+    async def void(self, prepayment: Prepayment) -> None:
+        """Make a charge undone, in one try."""
+        write = billing_pb2.LedgerWrite(void_charge=peers.charge_request(prepayment))
+        await self._write(write, patience_s=self._closing_patience_s)
 
     async def settle(self, bill: Bill) -> int:
         """Charge; tries again while billing is away, for the write is idempotent."""

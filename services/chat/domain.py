@@ -279,12 +279,27 @@ class AnswerState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+@dataclass(frozen=True, slots=True)
+class Prepayment:
+    """What a turn is charged for before it is shown, because what its answer uses is known.
+
+    `price` names the model whose price counts. `run` names this run of the turn: no other one shares what it paid for,
+    or takes it back.
+    """
+
+    user_id: str
+    ledger_id: str
+    price: str
+    usage: Usage
+    run: str
+
+
 class Started(msgspec.Struct, frozen=True, tag="started"):
     """Event: the turn is admitted and the model is asked.
 
     It happens again, with another `attempt`, when another model takes over. `ledger_id` and `input_tokens` let another
-    process close the turn, should this one die. `created_s` is in seconds since 1970 UTC. `dropped` are parameters
-    that nobody takes who runs this model.
+    process close the turn, should this one die, and so does `prepayment`, if it was paid for in advance. `created_s` is
+    in seconds since 1970 UTC. `dropped` are parameters that nobody takes who runs this model.
     """
 
     conversation_id: str
@@ -295,6 +310,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
     attempt: int = 0
     created_s: int = 0
     dropped: tuple[str, ...] = ()
+    prepayment: Prepayment | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):

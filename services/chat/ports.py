@@ -15,6 +15,7 @@ from services.chat.domain import (
     Options,
     Outcome,
     Place,
+    Prepayment,
     Question,
     Screened,
     Source,
@@ -175,6 +176,18 @@ class Wallet(Protocol):
         Raises:
             ServiceError: INSUFFICIENT_QUOTA, as billing said it; REQUEST_CONFLICT when the turn is over already.
         """
+        ...
+
+    async def charge(self, prepayment: Prepayment) -> int:
+        """Charge before anything is shown, without a reservation; answers the charge in micro-yuan.
+
+        Raises:
+            ServiceError: As `reserve`. Where billing was not heard it may be charged all the same: void it.
+        """
+        ...
+
+    async def void(self, prepayment: Prepayment) -> None:
+        """Make a charge undone, whether billing has heard of it or is still to."""
         ...
 
     async def settle(self, bill: Bill) -> int:

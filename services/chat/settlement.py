@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from services.chat.answers.domain import Answering, Charge, KeptAnswer
 from services.chat.attempt import Attempt
-from services.chat.domain import AnswerState, FinishReason, Outcome, Role, Source, Started, Usage
+from services.chat.domain import AnswerState, FinishReason, Outcome, Prepayment, Role, Source, Started, Usage
 from services.chat.draft import joined
 from services.chat.ports import Bill, Memory, Models, Quarantine, Remembering, Summaries, Tokenizer, Wallet
 from services.chat.window import weigh
@@ -34,6 +36,14 @@ class Closed:
     answer_number: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Prepaid:
+    """A turn that was paid for in advance, and what it was charged, in micro-yuan."""
+
+    prepayment: Prepayment
+    charged_micros: int
+
+
 class Settlement:
     """Closes turns."""
 
@@ -47,8 +57,9 @@ class Settlement:
         quarantine: Quarantine,
         summaries: Summaries,
         cache_charge: Charge,
+        new_run: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
-        """Take the ports, and what an answer of the cache costs."""
+        """Take the ports, and what an answer of the cache costs; `new_run` names a run as no other one."""
         self._models = models
         self._wallet = wallet
         self._memory = memory
@@ -56,7 +67,18 @@ class Settlement:
         self._quarantine = quarantine
         self._summaries = summaries
         self._cache_charge = cache_charge
+        self._new_run = new_run
         self._turns = itertools.count()
+
+    def prepayment(self, attempt: Attempt, answering: Answering) -> Prepayment | None:
+        """What is paid for in advance, where it is known; None when it is not, and when the turn costs nothing."""
+        if answering.usage is None or self._cache_charge is Charge.FREE:
+            return None
+        question, usage = attempt.question, answering.usage
+        if self._cache_charge is Charge.QUESTION:
+            usage = self._cached_usage(attempt.prompt.input_tokens)
+        price = attempt.model.price or attempt.model.id
+        return Prepayment(question.user_id, question.ledger_id, price, usage, self._new_run())
 
     def reserved_tokens(self, attempt: Attempt, source: Source) -> tuple[int, int] | None:
         """The most that a turn can use, question and answer; None when it takes place without the ledger."""
@@ -67,18 +89,20 @@ class Settlement:
             return prompt.input_tokens, 0
         return prompt.input_tokens, prompt.max_output_tokens
 
-    async def close(self, attempt: Attempt, answering: Answering, outcome: Outcome) -> Closed:
-        """Settle or release, and remember.
+    async def close(
+        self, attempt: Attempt, answering: Answering, outcome: Outcome, prepaid: Prepaid | None = None
+    ) -> Closed:
+        """Settle or release, unless it was paid for in advance, and remember.
 
         Raises:
             ServiceError: What was produced could not be charged; all else has been done.
         """
-        usage = self._usage(attempt, answering.source)
-        charging, remembering = await asyncio.gather(
-            self._charge(attempt, answering.source, usage, outcome),
-            self._remember(attempt, outcome),
-            return_exceptions=True,
-        )
+        usage = self._usage(attempt, answering.source) if prepaid is None else prepaid.prepayment.usage
+        if prepaid is None:
+            paying = self._charge(attempt, answering.source, usage, outcome)
+        else:
+            paying = self._kept_or_voided(attempt, prepaid, outcome)
+        charging, remembering = await asyncio.gather(paying, self._remember(attempt, outcome), return_exceptions=True)
         if isinstance(charging, BaseException):
             raise charging
         if isinstance(remembering, BaseException):
@@ -105,6 +129,10 @@ class Settlement:
         Raises:
             ServiceError: It could not be closed now.
         """
+        if started.prepayment is not None:
+            if not text:
+                await self._wallet.void(started.prepayment)
+            return
         if started.source is Source.CACHE and self._cache_charge is Charge.FREE:
             return
         if not text:
@@ -128,6 +156,13 @@ class Settlement:
         if self._cache_charge is Charge.FREE:
             return Usage(0, 0)
         return Usage(input_tokens, 0, cached_input=input_tokens)
+
+    async def _kept_or_voided(self, attempt: Attempt, prepaid: Prepaid, outcome: Outcome) -> int:
+        """What was paid in advance stays paid when something was shown for it, or there was nothing to show."""
+        if attempt.draft.shown or outcome is Outcome.COMPLETED:
+            return prepaid.charged_micros
+        await self._wallet.void(prepaid.prepayment)
+        return 0
 
     async def _charge(self, attempt: Attempt, source: Source, usage: Usage, outcome: Outcome) -> int:
         question, draft = attempt.question, attempt.draft

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -41,10 +42,12 @@ from services.chat.ports import (
 )
 from services.chat.pump import Pump
 from services.chat.review import Reviewing, demand_allowed
-from services.chat.settlement import Settlement
+from services.chat.settlement import Prepaid, Settlement
 from services.chat.upstreams.parameters import accepted
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError, UnavailableError
+
+DecidedT = TypeVar("DecidedT")
 
 log = structlog.get_logger()
 
@@ -174,11 +177,11 @@ class Turns:
                 ) as answering,
                 Reviewing(self._moderation, self._metrics, question, attempt.check) as reviewing,
             ):
-                await self._reserve(attempt, answering.source)
-                show(self._started(attempt, answering.source, dropped), 0)
+                prepaid = await self._pay(attempt, answering)
+                show(self._started(attempt, answering.source, dropped, prepaid), 0)
                 outcome, error = await self._shown(attempt, answering, reviewing, show)
                 # Whatever happened, and even if nobody waits any more, the reservation is closed.
-                closing = self._background.start(self._settlement.close(attempt, answering, outcome))
+                closing = self._background.start(self._settlement.close(attempt, answering, outcome, prepaid))
                 ending = await ended(closing, outcome, error)
         except asyncio.CancelledError:
             if ending is None:
@@ -218,7 +221,7 @@ class Turns:
             raise
         await reviewing.finish()
 
-    def _started(self, attempt: Attempt, source: Source, dropped: tuple[str, ...]) -> Started:
+    def _started(self, attempt: Attempt, source: Source, dropped: tuple[str, ...], prepaid: Prepaid | None) -> Started:
         question = attempt.question
         return Started(
             question.conversation_id,
@@ -229,6 +232,7 @@ class Turns:
             question.attempt,
             int(self._clock()),
             dropped,
+            None if prepaid is None else prepaid.prepayment,
         )
 
     async def _fallback(self, attempt: Attempt, ending: Ending) -> Model | None:
@@ -249,21 +253,30 @@ class Turns:
             return Recollection()
         return await self._memory.recall(question.user_id, question.conversation_id, question.place)
 
-    async def _reserve(self, attempt: Attempt, source: Source) -> None:
-        tokens = self._settlement.reserved_tokens(attempt, source)
-        if tokens is None:
-            return
-        reserving = asyncio.create_task(self._wallet.reserve(attempt.question, attempt.model, *tokens))
+    async def _pay(self, attempt: Attempt, answering: Answering) -> Prepaid | None:
+        """Charge at once what is known to be used, else set the worst case aside."""
+        question = attempt.question
+        if (prepayment := self._settlement.prepayment(attempt, answering)) is not None:
+            charging = self._wallet.charge(prepayment)
+            return Prepaid(prepayment, await self._decided(charging, partial(self._wallet.void, prepayment)))
+        if (tokens := self._settlement.reserved_tokens(attempt, answering.source)) is not None:
+            reserving = self._wallet.reserve(question, attempt.model, *tokens)
+            release = partial(self._wallet.release, question.user_id, question.ledger_id)
+            await self._decided(reserving, release)
+        return None
+
+    async def _decided(self, deciding: Coroutine[Any, Any, DecidedT], undo: Callable[[], Awaitable[None]]) -> DecidedT:
+        decision = asyncio.create_task(deciding)
         try:
-            await asyncio.shield(reserving)
+            return await asyncio.shield(decision)
         except BaseException as error:
-            # The user left while billing was deciding, or its answer was lost: give back what it may have set aside.
+            # The user left while billing was deciding, or its answer was lost: undo what it may have decided.
             if not isinstance(error, ServiceError) or error.wire_code is Code.UNAVAILABLE:
-                self._background.start(self._release_after(reserving, attempt.question))
+                self._background.start(self._undone_after(decision, undo))
             raise
 
-    async def _release_after(self, reserving: asyncio.Task[None], question: Question) -> None:
-        await asyncio.gather(reserving, return_exceptions=True)
-        # Often there is nothing to give back; what cannot be given back now is given back later, or expires.
+    async def _undone_after(self, decision: "asyncio.Task[DecidedT]", undo: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.gather(decision, return_exceptions=True)
+        # Often there is nothing to undo; what cannot be undone now is undone later, or expires.
         with suppress(ServiceError):
-            await self._wallet.release(question.user_id, question.ledger_id)
+            await undo()

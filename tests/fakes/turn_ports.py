@@ -16,6 +16,7 @@ from services.chat.domain import (
     OutputPlan,
     Piece,
     Place,
+    Prepayment,
     Question,
     Review,
     Role,
@@ -173,6 +174,8 @@ class RecordingWallet:
     reserve_delay_s: float = 0
     happened: list[tuple[object, ...]] = field(default_factory=list)
     bills: list[Bill | str] = field(default_factory=list)
+    # What was charged at once, and not voided.
+    prepayments: list[Prepayment] = field(default_factory=list)
 
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         await asyncio.sleep(self.reserve_delay_s)
@@ -182,6 +185,21 @@ class RecordingWallet:
         self.bills.append(question.ledger_id)
         if self.lost:
             raise UnavailableError("the answer was lost")
+
+    async def charge(self, prepayment: Prepayment) -> int:
+        await asyncio.sleep(self.reserve_delay_s)
+        if not self.affordable:
+            raise RemoteError(Code.FAILED_PRECONDITION, "INSUFFICIENT_QUOTA", "not enough")
+        usage = prepayment.usage
+        self.happened.append(("charge", usage.input, usage.output))
+        self.prepayments.append(prepayment)
+        if self.lost:
+            raise UnavailableError("the answer was lost")
+        return usage.input + usage.output
+
+    async def void(self, prepayment: Prepayment) -> None:
+        self.happened.append(("void",))
+        self.prepayments.remove(prepayment)
 
     async def settle(self, bill: Bill) -> int:
         self.happened.append(("settle", bill.usage.input, bill.usage.output, bill.outcome))

@@ -44,7 +44,7 @@ class Answers:
             yield Answering(Source.MODEL, call, _forget)
             return
         if question.cache is CachePolicy.USE and (kept := await self._kept(name)) is not None:
-            yield Answering(Source.CACHE, partial(_replayed, kept), partial(self._count, kept), is_screened=True)
+            yield Answering(Source.CACHE, partial(_replayed, kept), partial(self._count, kept), kept.usage)
             return
         flight = self._joinable(name) if question.cache is CachePolicy.USE else None
         source = Source.MODEL if flight is None else Source.CACHE

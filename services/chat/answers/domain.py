@@ -53,13 +53,18 @@ Settled = Callable[[KeptAnswer], Awaitable[None]]
 class Answering:
     """How one turn is answered: by whom, the call that does it, and whom to tell when the answer is whole and paid.
 
-    `is_screened` when all of it has been let pass by the very lists, weights and policy that judged the question.
+    `usage` is what the answer used, where that is known before it is given: of one that was kept.
     """
 
     source: Source
     call: Call
     settled: Settled
-    is_screened: bool = False
+    usage: Usage | None = None
+
+    @property
+    def is_screened(self) -> bool:
+        """Whether all of it has been let pass by the very lists, weights and policy that judged the question."""
+        return self.usage is not None
 
 
 class AnswerStore(Protocol):

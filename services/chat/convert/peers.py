@@ -3,7 +3,7 @@
 from queqiao.billing.v1 import billing_pb2
 from queqiao.moderation.v1 import moderation_pb2
 
-from services.chat.domain import InputCheck, Outcome, OutputPlan, Review, Screened, Source, Usage, Verdict
+from services.chat.domain import InputCheck, Outcome, OutputPlan, Prepayment, Review, Screened, Source, Usage, Verdict
 from services.chat.ports import Bill, Window
 
 _LAYERS = {
@@ -76,6 +76,18 @@ def settle_request(bill: Bill) -> billing_pb2.SettleRequest:
         outcome=_OUTCOMES[bill.outcome],
         source=_SOURCES[bill.source],
         lost=None if bill.lost is None else _usage(bill.lost),
+    )
+
+
+def charge_request(prepayment: Prepayment) -> billing_pb2.ChargeRequest:
+    """What billing is to charge at once, or to void; the model is asked for nothing that is paid for in advance."""
+    return billing_pb2.ChargeRequest(
+        request_id=prepayment.ledger_id,
+        user_id=prepayment.user_id,
+        model=prepayment.price,
+        usage=_usage(prepayment.usage),
+        source=_SOURCES[Source.CACHE],
+        run_id=prepayment.run,
     )
 
 

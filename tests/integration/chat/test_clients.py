@@ -13,7 +13,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from sandbox.ports import free_ports
 from services.chat.clients import ModerationClient, WalletClient
-from services.chat.domain import InputCheck, Message, Model, Options, Outcome, Question, Role, Usage
+from services.chat.domain import InputCheck, Message, Model, Options, Outcome, Prepayment, Question, Role, Usage
 from services.chat.ports import Bill, Window
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, InvalidRequestError, RemoteError, ServiceError, UnavailableError
@@ -22,6 +22,15 @@ from services.runtime.trace import Telemetry, adopt_traceparent
 
 QUESTION = Question("req_1", "usr_1", "", "m", (Message(Role.USER, "hi"),), Options())
 MODEL = Model("m", 1000, 100, "o200k_base")
+PREPAYMENT = Prepayment("usr_1", "req_1", "m", Usage(10, 5, 10), "run1")
+CHARGE = billing_pb2.ChargeRequest(
+    request_id="req_1",
+    user_id="usr_1",
+    model="m",
+    usage=billing_pb2.Usage(input_tokens=10, cached_input_tokens=10, output_tokens=5),
+    source=billing_pb2.ANSWER_SOURCE_CACHE,
+    run_id="run1",
+)
 
 
 class Billing(billing_pb2_grpc.BillingServiceServicer):
@@ -71,6 +80,8 @@ class Billing(billing_pb2_grpc.BillingServiceServicer):
             "reserve": billing_pb2.LedgerWriteResult(reserve=billing_pb2.ReserveResponse(reserved_micros=9)),
             "settle": billing_pb2.LedgerWriteResult(settle=billing_pb2.SettleResponse(charged_micros=7)),
             "release": billing_pb2.LedgerWriteResult(release=billing_pb2.ReleaseResponse()),
+            "charge": billing_pb2.LedgerWriteResult(charge=billing_pb2.ChargeResponse(charged_micros=5)),
+            "void_charge": billing_pb2.LedgerWriteResult(void_charge=billing_pb2.VoidChargeResponse(returned_micros=5)),
         }[write.WhichOneof("write")]
 
 
@@ -140,6 +151,26 @@ async def test_what_closes_a_turn_travels_with_the_next_reservation() -> None:
         assert await settling == 7
         await releasing
     assert billing.kinds == [["settle", "release", "reserve"]]
+
+
+async def test_a_charge_waits_for_nobody_and_takes_along_what_does() -> None:
+    billing = Billing()
+    async with wallet_at(billing, patience_s=30) as wallet, asyncio.timeout(5):
+        voiding = asyncio.create_task(wallet.void(PREPAYMENT))
+        await asyncio.sleep(0.05)
+        assert billing.messages == []
+        assert await wallet.charge(PREPAYMENT) == 5
+        await voiding
+    assert billing.kinds == [["void_charge", "charge"]]
+    assert billing.asked[0].void_charge == billing.asked[1].charge == CHARGE
+
+
+async def test_a_charge_that_is_not_answered_is_sent_again_as_it_was_and_then_fails_in_time() -> None:
+    billing = Billing(hangs=100)
+    async with wallet_at(billing, timeout_s=0.5) as wallet, asyncio.timeout(2):
+        with pytest.raises(UnavailableError):
+            await wallet.charge(PREPAYMENT)
+    assert [write.charge for write in billing.asked] == [CHARGE] * 2
 
 
 async def test_what_closes_a_turn_does_not_wait_for_company_for_long() -> None:

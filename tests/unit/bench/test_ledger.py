@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bench.ledger import Driver, Load, Measured, loads, render
-from services.chat.domain import Model, Question
+from services.chat.domain import Model, Prepayment, Question
 from services.chat.ports import Bill
 
 
@@ -23,6 +23,12 @@ class Wallet:
         self.request_ids.append(question.request_id)
         self.users.add(question.user_id)
         await asyncio.sleep(0.005)
+
+    async def charge(self, prepayment: Prepayment) -> int:
+        raise AssertionError("every turn is reserved")
+
+    async def void(self, prepayment: Prepayment) -> None:
+        raise AssertionError("nothing is charged at once")
 
     async def settle(self, bill: Bill) -> int:
         await asyncio.sleep(0.001)

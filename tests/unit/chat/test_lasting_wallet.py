@@ -1,11 +1,12 @@
 """Reservations that are closed although billing did not hear it the first time."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from services.chat.domain import Model, Outcome, Question, Usage
+from services.chat.domain import Model, Outcome, Prepayment, Question, Usage
 from services.chat.lasting_wallet import LastingWallet
 from services.chat.ports import Bill
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
@@ -14,6 +15,7 @@ from tests.fakes.turn_scene import HELLO
 AWAY = UnavailableError("billing does not answer")
 UNKNOWN = RemoteError(Code.NOT_FOUND, "RESERVATION_NOT_FOUND", "no such reservation")
 MODEL = Model("m", 1000, 100, "o200k_base")
+PREPAYMENT = Prepayment("u", "r", "m", Usage(7, 0, 7), "run1")
 CLOSED = RemoteError(Code.FAILED_PRECONDITION, "RESERVATION_CLOSED", "it was settled")
 
 
@@ -24,10 +26,21 @@ class Wallet:
     errors: dict[str, ServiceError] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     settled: list[Bill] = field(default_factory=list)
+    voided: list[Prepayment] = field(default_factory=list)
     asked: int = 0
 
     async def reserve(self, question: Question, model: Model, input_tokens: int, max_output_tokens: int) -> None:
         raise AWAY
+
+    async def charge(self, prepayment: Prepayment) -> int:
+        if error := self.errors.get(prepayment.ledger_id):
+            raise error
+        return prepayment.usage.input
+
+    async def void(self, prepayment: Prepayment) -> None:
+        if error := self.errors.get(prepayment.ledger_id):
+            raise error
+        self.voided.append(prepayment)
 
     async def settle(self, bill: Bill) -> int:
         if error := self.errors.get(bill.ledger_id):
@@ -121,6 +134,54 @@ async def test_what_could_not_be_settled_is_settled_with_the_same_bill() -> None
     assert (scene.wallet.settled, scene.wallet.released, scene.lasting.waiting) == ([bill], ["other"], 0)
 
 
+async def test_a_charge_that_could_not_be_voided_is_voided_however_long_that_takes() -> None:
+    scene = Scene()
+    scene.wallet.errors["r"] = AWAY
+    for prepayment in (PREPAYMENT, replace(PREPAYMENT, run="run2")):
+        with pytest.raises(UnavailableError):
+            await scene.lasting.void(prepayment)
+    await scene.fail("r", AWAY)
+    # The reservation expires by itself, and the charges do not.
+    scene.now_s = 86_400
+    await scene.lasting.try_again()
+    assert scene.lasting.waiting == 2
+    scene.wallet.errors.clear()
+    assert await scene.lasting.try_again()
+    assert [prepayment.run for prepayment in scene.wallet.voided] == ["run1", "run2"]
+    assert (scene.wallet.released, scene.lasting.waiting) == ([], 0)
+
+
+async def test_a_charge_that_never_was_is_not_voided_for_ever() -> None:
+    scene = Scene()
+    scene.wallet.errors["r"] = RemoteError(Code.ALREADY_EXISTS, "REQUEST_CONFLICT", "another run was charged")
+    with pytest.raises(RemoteError):
+        await scene.lasting.void(PREPAYMENT)
+    assert scene.lasting.waiting == 0
+
+
+async def test_a_charge_is_voided_although_the_turn_reserves_under_the_same_id_now() -> None:
+    scene = Scene()
+    scene.wallet.errors[HELLO.ledger_id] = AWAY
+    charged = Prepayment(HELLO.user_id, HELLO.ledger_id, "m", Usage(7, 0, 7), "run1")
+    with pytest.raises(UnavailableError):
+        await scene.lasting.void(charged)
+    with pytest.raises(UnavailableError):
+        await scene.lasting.reserve(HELLO, MODEL, 1, 1)
+    scene.wallet.errors.clear()
+    await scene.lasting.try_again()
+    assert scene.wallet.voided == [charged]
+
+
+async def test_a_process_that_ends_names_the_charges_that_it_could_not_void() -> None:
+    scene = Scene()
+    scene.wallet.errors["r"] = AWAY
+    with pytest.raises(UnavailableError):
+        await scene.lasting.void(PREPAYMENT)
+    with capture_logs() as logs:
+        await scene.lasting.finish()
+    assert [(entry["log_level"], entry["request_ids"]) for entry in logs] == [("error", ["r"])]
+
+
 async def test_no_more_are_remembered_than_is_bounded() -> None:
     scene = Scene()
     for n in range(10_020):
@@ -147,6 +208,7 @@ async def test_it_sleeps_while_nothing_waits_and_wakes_for_the_next_one() -> Non
 async def test_everything_else_is_the_wallets_own() -> None:
     scene = Scene()
     assert await scene.lasting.settle(Bill("u", "r", Usage(7, 1), Outcome.COMPLETED)) == 7
+    assert await scene.lasting.charge(PREPAYMENT) == 7
     with pytest.raises(UnavailableError):
         await scene.lasting.reserve(HELLO, MODEL, 1, 1)
     assert scene.lasting.waiting == 0
