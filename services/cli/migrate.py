@@ -15,11 +15,13 @@ def migrate(service: str) -> list[str]:
     Raises:
         StartupError: The database does not answer, refuses us, or a migration fails.
     """
-    url = load(MigrationSettings).database_url.get_secret_value()
+    settings = load(MigrationSettings)
+    url = settings.database_url.get_secret_value()
     folder = Path(services.__path__[0]) / service / "migrations"
 
     async def connected() -> None:
-        async with postgres_pool(url, schema=service, migrations=folder, connections_max=1):
+        pooled = settings.database_pooled
+        async with postgres_pool(url, schema=service, migrations=folder, connections_max=1, pooled=pooled):
             pass
 
     asyncio.run(connected())

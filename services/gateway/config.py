@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import NoDecode
 
 from services.gateway.edge.client_address import Network, networks
-from services.runtime.config import MeshSettings, ServiceSettings
+from services.runtime.config import MeshSettings, Pooled, ServiceSettings
 from services.runtime.redis_address import RedisUrl
 
 _SECRET_CHARACTERS_MIN = 32
@@ -151,3 +151,4 @@ class KeySettings(MeshSettings):
     """What the commands about keys need to know."""
 
     database_url: SecretStr = Field(description="PostgreSQL that keeps users and keys, as postgresql://…")
+    database_pooled: Pooled = False

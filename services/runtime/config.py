@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from dotenv import load_dotenv
 from pydantic import Field, FilePath, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -12,6 +12,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.runtime.errors import ConfigurationError, StartupError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+Pooled = Annotated[
+    bool,
+    Field(
+        description="Whether PostgreSQL is behind a pooler that lends connections for one transaction, as PgBouncer."
+    ),
+]
 
 
 class MeshSettings(BaseSettings):
@@ -45,10 +53,7 @@ class ServiceSettings(MeshSettings):
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of Prometheus metrics. Absent: no metrics are served."
     )
-    database_pooled: bool = Field(
-        default=False,
-        description="Whether PostgreSQL is behind a pooler that lends connections for one transaction, as PgBouncer.",
-    )
+    database_pooled: Pooled = False
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None, description="OTLP/gRPC collector, as http://host:4317. Absent: tracing is off and free."

@@ -72,7 +72,8 @@ def _run(work: Callable[[Accounts], Awaitable[ResultT]]) -> ResultT:
 
     async def connected() -> ResultT:
         url = settings.database_url.get_secret_value()
-        async with postgres_pool(url, schema=SCHEMA, migrations=MIGRATIONS, connections_max=1) as pool:
+        pooled = settings.database_pooled
+        async with postgres_pool(url, schema=SCHEMA, migrations=MIGRATIONS, connections_max=1, pooled=pooled) as pool:
             return await work(Accounts(pool))
 
     return asyncio.run(connected())

@@ -16,6 +16,7 @@ from services.billing.books.statement import StatementReader
 from services.billing.books.verifier import Verifier
 from services.billing.domain import GrantCredit, OpenWallet, Operation, Result
 from services.billing.store import PostgresLedger
+from services.cli.migrate import migrate
 from services.runtime.errors import StartupError
 from services.runtime.postgres import postgres_pool, postgres_reader
 from tests.ledger.postgres import Pool
@@ -44,7 +45,7 @@ async def replica(url: str) -> AsyncIterator[Pool]:
 
 
 async def test_what_a_connection_cannot_bring_along_is_asked_of_the_role_and_then_replicas_share_connections(
-    behind: str, pooler: Pooler
+    behind: str, pooler: Pooler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = pooler.url(behind)
     with pytest.raises(StartupError, match="settings of billing are its role's") as refused:
@@ -58,6 +59,10 @@ async def test_what_a_connection_cannot_bring_along_is_asked_of_the_role_and_the
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE pid <> pg_backend_pid() AND usename = current_user"
     )
+    # Its migrations go the same way.
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_POOLED", "true")
+    assert "0001" in (await asyncio.to_thread(migrate, "billing"))[0]
     async with replica(url) as here, replica(url) as there:
         ledgers = [PostgresLedger(here), PostgresLedger(there)]
 
