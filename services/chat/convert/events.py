@@ -33,7 +33,9 @@ def response(entry: Entry, *, replayed: bool) -> chat_pb2.StreamTurnResponse:
             )
             return chat_pb2.StreamTurnResponse(started=started, position=entry.position)
         case Delta():
-            return chat_pb2.StreamTurnResponse(delta=_delta(event.piece), position=entry.position)
+            response = chat_pb2.StreamTurnResponse(position=entry.position)
+            write_delta(event.piece, response.delta)
+            return response
         case Completed():
             return chat_pb2.StreamTurnResponse(completed=_completed(event), position=entry.position)
         case Failed():
@@ -53,14 +55,17 @@ def model(model: Model) -> chat_pb2.Model:
     )
 
 
-def _delta(piece: Piece) -> chat_pb2.TurnDelta:
+def write_delta(piece: Piece, delta: chat_pb2.TurnDelta) -> None:
+    """More of the answer, into an empty message."""
     if piece.tool is not None:
         tool = piece.tool
-        call = chat_pb2.ToolCallDelta(index=tool.index, id=tool.id, name=tool.name, arguments=piece.text)
-        return chat_pb2.TurnDelta(tool_call=call)
-    if piece.channel is Channel.REASONING:
-        return chat_pb2.TurnDelta(reasoning=piece.text)
-    return chat_pb2.TurnDelta(text=piece.text)
+        delta.tool_call.MergeFrom(
+            chat_pb2.ToolCallDelta(index=tool.index, id=tool.id, name=tool.name, arguments=piece.text)
+        )
+    elif piece.channel is Channel.REASONING:
+        delta.reasoning = piece.text
+    else:
+        delta.text = piece.text
 
 
 def _completed(event: Completed) -> chat_pb2.TurnCompleted:

@@ -17,6 +17,9 @@ from services.gateway.chat.domain import Completed, Delta
 
 HEARTBEAT = b": ping\n\n"
 _DONE = b"[DONE]"
+
+# The text's name in an event, and behind it nothing yet. Whatever others wrote has no such quotation marks in JSON.
+_CONTENT, _NOTHING = b'"content":', b'""'
 _EVENT_ID = re.compile(r"(?P<position>[0-9]{1,15})(?:\.(?P<closing>[1-9]))?")
 
 _encode = msgspec.json.Encoder().encode
@@ -162,12 +165,24 @@ class ChunkWriter:
             conversation_id: The conversation that is extended; "" none.
             ai_label: The visible label of what a model wrote; "" none.
         """
-        self.model = model
+        self._model = model
+        # What stands around the text in nearly every event of this answer, once there has been one.
+        self._around: tuple[bytes, bytes] | None = None
         self._id = completion_id(request_id)
         self._created_s = created_s
         self._include_usage = include_usage
         self._conversation_id = conversation_id
         self._ai_label = ai_label
+
+    @property
+    def model(self) -> str:
+        """Which model answers."""
+        return self._model
+
+    @model.setter
+    def model(self, model: str) -> None:
+        self._model = model
+        self._around = None
 
     def opening(self) -> bytes:
         """The first event: who speaks."""
@@ -175,7 +190,14 @@ class ChunkWriter:
 
     def delta(self, delta: Delta) -> bytes:
         """The event of more of the answer."""
-        return _event(str(delta.position), self._chunk([_ChunkChoice(0, _piece(delta))]))
+        if not delta.text:
+            return _event(str(delta.position), self._chunk([_ChunkChoice(0, _piece(delta))]))
+        if self._around is None:
+            chunk = self._chunk([_ChunkChoice(0, _Delta(content=""))])
+            before, _, after = chunk.partition(_CONTENT + _NOTHING)
+            self._around = before + _CONTENT, after
+        before, after = self._around
+        return b"id: %d\ndata: %b%b%b\n\n" % (delta.position, before, _encode(delta.text), after)
 
     def closing(self, completed: Completed, *, received: int = 0) -> bytes:
         """The last events: why it ended, what was used, `[DONE]`; without those that were received before."""
@@ -199,7 +221,9 @@ class ChunkWriter:
         absent = None if self._include_usage else msgspec.UNSET
         label = self._ai_label if ends and self._ai_label else msgspec.UNSET
         return _encode(
-            Chunk(self._id, "chat.completion.chunk", self._created_s, self.model, choices, spent or absent, said, label)
+            Chunk(
+                self._id, "chat.completion.chunk", self._created_s, self._model, choices, spent or absent, said, label
+            )
         )
 
 

@@ -126,6 +126,9 @@ def _message(message: Message) -> chat_pb2.Message:
 
 
 def _delta(delta: chat_pb2.TurnDelta, position: int) -> Delta:
+    if text := delta.text:
+        # As nearly every event is.
+        return Delta(text, position=position)
     if not delta.HasField("tool_call"):
         return Delta(delta.text, delta.reasoning, position=position)
     call = delta.tool_call

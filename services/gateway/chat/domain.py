@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 
 class Role(StrEnum):
     """Who wrote a message."""
@@ -106,8 +108,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """Event: more of the answer; one of text, reasoning and tool call. `position` is how far it reaches."""
 
     text: str = ""

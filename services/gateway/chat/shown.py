@@ -1,7 +1,8 @@
 """The events of an answer as the policy lets this client see them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from services.gateway.chat.domain import Completed, Delta, Event
 from services.gateway.policy.code_filter import CodeFilter

@@ -35,6 +35,21 @@ def test_any_text_survives_and_stays_one_event(text: str) -> None:
     assert ChatCompletionChunk.model_validate_json(data).choices[0].delta.content == text
 
 
+@given(model=st.one_of(st.text(), st.just('"content":""'), st.just('content":"')), include_usage=st.booleans())
+def test_every_event_of_an_answer_has_all_else_as_the_first_one_whatever_its_model_is_called(
+    model: str, include_usage: bool
+) -> None:
+    answer = ChunkWriter("req_1", "before", 1, include_usage=include_usage)
+    answer.delta(Delta("x", position=1))
+    answer.model = model
+    ((_, opening),) = events(answer.opening())
+    for text in ('"content":""', "y"):
+        ((_, data),) = events(answer.delta(Delta(text, position=2)))
+        expected = json.loads(opening)
+        expected["choices"][0]["delta"] = {"content": text}
+        assert json.loads(data) == expected
+
+
 def test_an_empty_text_is_said_only_where_the_role_is() -> None:
     ((name, data),) = events(writer().opening())
     assert (name, json.loads(data)["choices"][0]["delta"]) == ("0", {"role": "assistant", "content": ""})
