@@ -18,7 +18,7 @@ from sandbox.probe import http_ok
 from sandbox.processes import PartError, Process, minimal_env
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
-from services.billing.domain import OpenWallet
+from services.billing.operations import OpenWallet
 from services.billing.store import PostgresLedger
 
 # A commit that has been answered survives a loss of power.

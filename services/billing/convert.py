@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from queqiao.billing.v1 import billing_pb2
 
-from services.billing.domain import (
+from services.billing.domain import Source, Wallet
+from services.billing.operations import (
     Charge,
     GrantCredit,
     OpenWallet,
@@ -14,9 +15,7 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
-    Source,
     VoidCharge,
-    Wallet,
 )
 from services.billing.ports import Prices
 from services.billing.pricing import Usage

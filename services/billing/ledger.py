@@ -8,16 +8,14 @@ from typing import assert_never
 
 from services.billing import turns
 from services.billing.book import Book
-from services.billing.domain import (
-    PROMOTIONS,
-    TRIAL,
+from services.billing.domain import PROMOTIONS, TRIAL, Grant, Kind, Wallet
+from services.billing.errors import RequestConflictError, ReservationNotFoundError, WalletNotFoundError
+from services.billing.operations import (
     Charge,
     EndRefund,
     Expire,
-    Grant,
     GrantCredit,
     HoldRefund,
-    Kind,
     OpenWallet,
     Operation,
     PayOrder,
@@ -27,9 +25,7 @@ from services.billing.domain import (
     ReverseTurn,
     Settle,
     VoidCharge,
-    Wallet,
 )
-from services.billing.errors import RequestConflictError, ReservationNotFoundError, WalletNotFoundError
 from services.billing.payments import rules
 from services.runtime.errors import ServiceError
 

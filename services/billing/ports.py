@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.billing.domain import Key, Operation, Result, Wallet
+from services.billing.domain import Key, Wallet
+from services.billing.operations import Operation, Result
 from services.billing.pricing import Price
 from services.runtime.errors import ServiceError
 

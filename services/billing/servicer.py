@@ -11,8 +11,8 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from services.billing import convert
 from services.billing.books import convert as books
 from services.billing.books.statement import StatementReader
-from services.billing.domain import Result
 from services.billing.errors import WalletNotFoundError
+from services.billing.operations import Result
 from services.billing.ports import LedgerStore, Prices, StoreError
 from services.billing.prices import PriceBook
 from services.billing.writer import LedgerWriter

@@ -13,21 +13,20 @@ import asyncpg
 from services.billing import chain, rows, sql
 from services.billing.book import Book
 from services.billing.chain import Head, Link
-from services.billing.domain import (
+from services.billing.domain import Key, Wallet
+from services.billing.ledger import decide
+from services.billing.operations import (
     EndRefund,
     Expire,
     GrantCredit,
     HoldRefund,
-    Key,
     OpenWallet,
     Operation,
     PayOrder,
     Release,
     Reserve,
     Result,
-    Wallet,
 )
-from services.billing.ledger import decide
 from services.billing.payments import rows as payment_rows
 from services.billing.payments import sql as payment_sql
 from services.billing.ports import StoreError

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.billing.domain import Expire, Key
+from services.billing.domain import Key
+from services.billing.operations import Expire
 from services.billing.ports import LedgerStore, StoreError
 from services.billing.reservations import ReservationMetrics
 from services.billing.writer import LedgerWriter

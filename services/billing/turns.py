@@ -13,18 +13,10 @@ from services.billing.domain import (
     PROVIDER_COST,
     PROVIDERS,
     REVENUE,
-    Charge,
-    Expire,
     Kind,
-    Release,
     Reservation,
-    Reserve,
-    Result,
-    ReverseTurn,
-    Settle,
     State,
     Transfer,
-    VoidCharge,
     Wallet,
     cost_to_us,
 )
@@ -34,6 +26,7 @@ from services.billing.errors import (
     ReservationClosedError,
     ReservationNotFoundError,
 )
+from services.billing.operations import Charge, Expire, Release, Reserve, Result, ReverseTurn, Settle, VoidCharge
 from services.billing.pricing import NOTHING_USED
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from services.billing.domain import Operation, Result
+from services.billing.operations import Operation, Result
 from services.billing.ports import LedgerStore, StoreError
 from services.runtime.errors import ServiceError, UnavailableError
 

@@ -8,20 +8,9 @@ from datetime import datetime
 from services.billing import chain
 from services.billing.book import Book
 from services.billing.chain import Head
-from services.billing.domain import (
-    Grant,
-    GrantCredit,
-    Key,
-    Kind,
-    OpenWallet,
-    Operation,
-    Reservation,
-    Result,
-    State,
-    Transfer,
-    Wallet,
-)
+from services.billing.domain import Grant, Key, Kind, Reservation, State, Transfer, Wallet
 from services.billing.ledger import decide
+from services.billing.operations import GrantCredit, OpenWallet, Operation, Result
 from services.billing.payments.domain import Order, Refund
 from services.billing.ports import StoreError
 from services.runtime.errors import ServiceError

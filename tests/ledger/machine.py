@@ -10,7 +10,9 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.billing.domain import (
+from services.billing.domain import State
+from services.billing.errors import InsufficientQuotaError, RequestConflictError
+from services.billing.operations import (
     EndRefund,
     Expire,
     HoldRefund,
@@ -19,9 +21,7 @@ from services.billing.domain import (
     PayOrder,
     RefundEnd,
     Result,
-    State,
 )
-from services.billing.errors import InsufficientQuotaError, RequestConflictError
 from services.billing.payments.domain import MICROS_PER_FEN, Order, OrderState
 from services.billing.payments.errors import RefundTooLargeError
 from services.runtime.errors import ServiceError

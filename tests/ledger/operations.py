@@ -6,24 +6,21 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from services.billing.domain import (
+from services.billing.domain import Key, Reservation, Source, State
+from services.billing.operations import (
     Charge,
     EndRefund,
     Expire,
     GrantCredit,
     HoldRefund,
-    Key,
     OpenWallet,
     Operation,
     PayOrder,
     RefundEnd,
     Release,
-    Reservation,
     Reserve,
     ReverseTurn,
     Settle,
-    Source,
-    State,
     VoidCharge,
 )
 from services.billing.payments.domain import Channel, Order, Payer, Refund

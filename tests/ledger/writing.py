@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from services.billing.books.verifier import Verifier
-from services.billing.domain import (
+from services.billing.domain import Source
+from services.billing.operations import (
     Charge,
     EndRefund,
     GrantCredit,
@@ -18,7 +19,6 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
-    Source,
     VoidCharge,
 )
 from services.billing.payments.store import PaymentStore

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.billing.domain import RefundEnd
+from services.billing.operations import RefundEnd
 from services.billing.payments.domain import Channel
 
 

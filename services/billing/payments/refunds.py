@@ -4,7 +4,7 @@ import hashlib
 
 import structlog
 
-from services.billing.domain import HoldRefund
+from services.billing.operations import HoldRefund
 from services.billing.payments.domain import Order, Refund, RefundProgress, RefundStatus
 from services.billing.payments.errors import (
     OrderNotFoundError,

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.billing.book import Book
-from services.billing.domain import CLEARING, EndRefund, HoldRefund, Kind, PayOrder, RefundEnd, Result, Wallet
+from services.billing.domain import CLEARING, Kind, Wallet
 from services.billing.errors import RequestConflictError
+from services.billing.operations import EndRefund, HoldRefund, PayOrder, RefundEnd, Result
 from services.billing.payments.domain import MICROS_PER_FEN, Channel, Order, OrderState, Refund, RefundState
 from services.billing.payments.errors import (
     OrderNotFoundError,

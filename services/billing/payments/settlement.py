@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.billing.domain import EndRefund, PayOrder, RefundEnd
 from services.billing.errors import RequestConflictError
+from services.billing.operations import EndRefund, PayOrder, RefundEnd
 from services.billing.payments.binding import mismatch
 from services.billing.payments.domain import (
     Order,

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.billing.domain import REVENUE, GrantCredit
+from services.billing.domain import REVENUE
+from services.billing.operations import GrantCredit
 from services.billing.store import PostgresLedger
 from services.billing.writer import LedgerWriter, WriterMetrics
 from services.runtime.errors import ServiceError

@@ -8,12 +8,8 @@ import asyncpg
 import pytest
 
 from services.billing.books.verifier import Verifier
-from services.billing.domain import (
-    CLEARING,
-    PROMOTIONS,
-    PROVIDER_COST,
-    PROVIDERS,
-    REVENUE,
+from services.billing.domain import CLEARING, PROMOTIONS, PROVIDER_COST, PROVIDERS, REVENUE, State, wallet_account
+from services.billing.operations import (
     EndRefund,
     GrantCredit,
     HoldRefund,
@@ -25,9 +21,7 @@ from services.billing.domain import (
     Reserve,
     Result,
     ReverseTurn,
-    State,
     VoidCharge,
-    wallet_account,
 )
 from services.billing.ports import StoreError
 from services.billing.pricing import Price

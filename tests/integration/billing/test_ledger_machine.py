@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from services.billing import sql
-from services.billing.domain import Operation
+from services.billing.operations import Operation
 from services.billing.payments.domain import Order
 from services.billing.payments.store import PaymentStore
 from services.billing.ports import StoreError

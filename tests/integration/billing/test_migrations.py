@@ -11,8 +11,17 @@ import pytest
 from services.billing import chain, sql
 from services.billing.books.verifier import Verifier
 from services.billing.chain import Head
-from services.billing.domain import GrantCredit, OpenWallet, Operation, Release, Reserve, Result, ReverseTurn, Settle
 from services.billing.errors import RequestConflictError
+from services.billing.operations import (
+    GrantCredit,
+    OpenWallet,
+    Operation,
+    Release,
+    Reserve,
+    Result,
+    ReverseTurn,
+    Settle,
+)
 from services.billing.pricing import Price, Usage
 from services.billing.store import PostgresLedger
 from services.runtime.postgres import postgres_pool

@@ -5,7 +5,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from services.billing.domain import GrantCredit, Operation, PayOrder, VoidCharge
+from services.billing.operations import GrantCredit, Operation, PayOrder, VoidCharge
 from services.billing.payments.store import PaymentStore
 from services.billing.ports import StoreError
 from services.billing.store import PostgresLedger

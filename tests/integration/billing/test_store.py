@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from services.billing import rows, sql
-from services.billing.domain import GrantCredit, OpenWallet, Release, Reserve, Result, Settle
+from services.billing.operations import GrantCredit, OpenWallet, Release, Reserve, Result, Settle
 from services.billing.ports import StoreError
 from services.billing.prices import PriceBook
 from services.billing.pricing import Price, Usage

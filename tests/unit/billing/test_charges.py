@@ -7,25 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain import (
-    PROVIDER_COST,
-    PROVIDERS,
-    REVENUE,
+from services.billing.domain import PROVIDER_COST, PROVIDERS, REVENUE, Kind, Source, State, Transfer, Wallet
+from services.billing.operations import (
     Charge,
     Expire,
     GrantCredit,
-    Kind,
     Operation,
     Release,
     Reserve,
     Result,
     ReverseTurn,
     Settle,
-    Source,
-    State,
-    Transfer,
     VoidCharge,
-    Wallet,
 )
 from services.billing.pricing import NOTHING_USED, Price, Usage
 from services.runtime.errors import ServiceError

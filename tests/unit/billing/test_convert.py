@@ -7,17 +7,8 @@ from hypothesis import strategies as st
 from queqiao.billing.v1 import billing_pb2
 
 from services.billing import convert
-from services.billing.domain import (
-    Charge,
-    GrantCredit,
-    OpenWallet,
-    Release,
-    Reserve,
-    Settle,
-    Source,
-    VoidCharge,
-    Wallet,
-)
+from services.billing.domain import Source, Wallet
+from services.billing.operations import Charge, GrantCredit, OpenWallet, Release, Reserve, Settle, VoidCharge
 from services.billing.pricing import Price, Usage
 from services.runtime.errors import InvalidRequestError
 

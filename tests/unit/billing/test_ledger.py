@@ -4,23 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.billing.domain import (
-    PROMOTIONS,
-    PROVIDER_COST,
-    PROVIDERS,
-    REVENUE,
-    Expire,
-    GrantCredit,
-    Kind,
-    OpenWallet,
-    Operation,
-    Release,
-    Reserve,
-    Result,
-    Settle,
-    State,
-    Transfer,
-)
+from services.billing.domain import PROMOTIONS, PROVIDER_COST, PROVIDERS, REVENUE, Kind, State, Transfer
+from services.billing.operations import Expire, GrantCredit, OpenWallet, Operation, Release, Reserve, Result, Settle
 from services.billing.pricing import Price, Usage
 from services.runtime.errors import ServiceError
 from tests.fakes.ledger_store import MemoryLedger

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
-from services.billing.domain import GrantCredit, Reserve, Settle, State
+from services.billing.domain import State
+from services.billing.operations import GrantCredit, Reserve, Settle
 from services.billing.ports import StoreError
 from services.billing.pricing import Price, Usage
 from services.billing.reservations import ReservationMetrics

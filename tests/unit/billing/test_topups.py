@@ -7,19 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain import (
-    CLEARING,
+from services.billing.domain import CLEARING, Kind, Transfer
+from services.billing.operations import (
     EndRefund,
     GrantCredit,
     HoldRefund,
-    Kind,
     Operation,
     PayOrder,
     RefundEnd,
     Reserve,
     Result,
     Settle,
-    Transfer,
 )
 from services.billing.payments.domain import MICROS_PER_FEN, Channel, Order, OrderState, Refund, RefundState
 from services.billing.payments.rules import refundable_fen

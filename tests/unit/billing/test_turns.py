@@ -7,23 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.billing.domain import (
-    PROVIDER_COST,
-    PROVIDERS,
-    REVENUE,
-    Expire,
-    GrantCredit,
-    Kind,
-    Operation,
-    Release,
-    Reserve,
-    Result,
-    ReverseTurn,
-    Settle,
-    Source,
-    State,
-    Transfer,
-)
+from services.billing.domain import PROVIDER_COST, PROVIDERS, REVENUE, Kind, Source, State, Transfer
+from services.billing.operations import Expire, GrantCredit, Operation, Release, Reserve, Result, ReverseTurn, Settle
 from services.billing.pricing import NOTHING_USED, Price, Usage
 from services.runtime.errors import ServiceError
 from tests.fakes.ledger_store import MemoryLedger

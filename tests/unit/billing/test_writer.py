@@ -6,17 +6,8 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.billing.domain import (
-    Charge,
-    GrantCredit,
-    OpenWallet,
-    Operation,
-    Reserve,
-    Result,
-    Settle,
-    Source,
-    VoidCharge,
-)
+from services.billing.domain import Source
+from services.billing.operations import Charge, GrantCredit, OpenWallet, Operation, Reserve, Result, Settle, VoidCharge
 from services.billing.ports import StoreError
 from services.billing.pricing import Price, Usage
 from services.billing.writer import LedgerWriter, WriterMetrics

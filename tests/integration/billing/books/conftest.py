@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from services.billing import sql
-from services.billing.domain import (
+from services.billing.domain import Source
+from services.billing.operations import (
     EndRefund,
     GrantCredit,
     HoldRefund,
@@ -23,7 +24,6 @@ from services.billing.domain import (
     Result,
     ReverseTurn,
     Settle,
-    Source,
 )
 from services.billing.payments.domain import Channel, Order, Payer
 from services.billing.payments.store import PaymentStore

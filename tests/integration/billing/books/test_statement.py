@@ -7,8 +7,9 @@ import pytest
 from services.billing.books.costs import CostReader
 from services.billing.books.domain import Transaction
 from services.billing.books.statement import StatementReader
-from services.billing.domain import GrantCredit, Kind, Reserve, Settle, Source, State
+from services.billing.domain import Kind, Source, State
 from services.billing.errors import ReservationNotFoundError
+from services.billing.operations import GrantCredit, Reserve, Settle
 from services.billing.pricing import Price, Usage
 from tests.integration.billing.books.conftest import History
 

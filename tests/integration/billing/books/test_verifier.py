@@ -6,7 +6,8 @@ import pytest
 
 from services.billing.books.domain import Check, Verification
 from services.billing.books.verifier import Verifier
-from services.billing.domain import GrantCredit, OpenWallet, Settle, Source
+from services.billing.domain import Source
+from services.billing.operations import GrantCredit, OpenWallet, Settle
 from services.billing.pricing import Usage
 from services.runtime.errors import UnavailableError
 from tests.integration.billing.books.conftest import History, Pool

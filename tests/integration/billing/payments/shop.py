@@ -11,7 +11,7 @@ import asyncpg
 from prometheus_client import CollectorRegistry
 
 from services.billing import sql
-from services.billing.domain import GrantCredit, Reserve, Settle
+from services.billing.operations import GrantCredit, Reserve, Settle
 from services.billing.payments.callbacks import Callbacks
 from services.billing.payments.cashier import Cashier, Purchase
 from services.billing.payments.domain import Answer, Callback, Channel, Order, Payer, Refund

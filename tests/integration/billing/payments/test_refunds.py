@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.billing.domain import GrantCredit, HoldRefund
 from services.billing.errors import InsufficientQuotaError, RequestConflictError
+from services.billing.operations import GrantCredit, HoldRefund
 from services.billing.payments.domain import OrderState, RefundProgress, RefundState
 from services.billing.payments.errors import (
     OrderNotFoundError,
