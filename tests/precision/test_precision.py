@@ -42,7 +42,8 @@ def test_scores_catch_what_lists_do_not_and_hardly_any_innocent_sentence(lexicon
     assert harmful.by_lists.share < 0.25
 
 
-@pytest.mark.parametrize("look", LOOKS)
+# The third look is measured once, after what is to be changed.
+@pytest.mark.parametrize("look", ["first look", "second look"])
 def test_what_fresh_eyes_wrote_is_judged_as_the_documents_say(lexicon: Lexicon, look: str) -> None:
     learned, kinds = shipped_learned(), by_kind(LOOKS[look])
     innocent = local(lexicon, learned, kinds["innocent"])
