@@ -14,7 +14,7 @@ from services.moderation.learned.samples import HELD_OUT, read_samples
 _FOLDER = Path(__file__).parent
 
 # Written by somebody who had seen neither the lists nor the training part; each was measured before it changed any.
-LOOKS = {f"{look} look": HELD_OUT / f"{look}_look" for look in ("first", "second", "third")}
+LOOKS = {f"{look} look": HELD_OUT / f"{look}_look" for look in ("first", "second", "third", "fourth")}
 
 _TOPICS = (
     *(
@@ -182,4 +182,13 @@ EVASIONS: dict[str, Rewrite] = {
     "split characters": _mapped(_SPLIT),
     "emoji": _mapped(_EMOJI),
     "digits": lambda text, chance: text.translate(_DIGITS),
+}
+
+# What is put between characters, of which a view without it is made; a word's own letters are lost with it.
+INSERTIONS: dict[str, Rewrite] = {
+    "letters": _between("a"),
+    "digits between": _between("7"),
+    "tags": _between("<b>"),
+    "line breaks": _between("\n"),
+    "blanks": _between(" " * 12),
 }

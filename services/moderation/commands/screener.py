@@ -67,7 +67,14 @@ def train(
     from services.moderation.learned.evaluation import measured, render
     from services.moderation.learned.features import Featurizer
     from services.moderation.learned.model import Screener, read_weights
-    from services.moderation.learned.samples import HELD_OUT, TRAINED, Sample, is_held_out, read_samples
+    from services.moderation.learned.samples import (
+        HELD_OUT,
+        TRAINED,
+        Sample,
+        is_held_out,
+        questions,
+        read_samples,
+    )
 
     found = run(lambda moderation: _training(moderation, limit if from_audit else 0))
     kept = [Sample(each.label, each.text) for each in found[1]]
@@ -77,7 +84,7 @@ def train(
     learned = [sample for sample in kept if sample.label in known]
     added = [sample for sample in learned if not is_held_out(sample)]
     about = f"the corpus that ships and {len(added):,} texts of the audit"
-    content = training.train([*corpus, *added], featurizer, about=about)
+    content = training.train([*corpus, *added], featurizer, questions=questions(), about=about)
     typer.echo(
         f"Trained on {len(corpus):,} sentences that ship and {len(added):,} texts of the audit; "
         f"{len(kept) - len(learned):,} have a label that the corpus does not know."

@@ -9,7 +9,7 @@ import sys
 from services.moderation.learned.evaluation import measured, render
 from services.moderation.learned.features import Featurizer
 from services.moderation.learned.model import SHIPPED, Screener, read_weights
-from services.moderation.learned.samples import HELD_OUT, TRAINED, read_samples
+from services.moderation.learned.samples import HELD_OUT, TRAINED, questions, read_samples
 from services.moderation.learned.training import train
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     samples = read_samples(TRAINED)
     written = sum(sample.written for sample in samples)
     about = f"{written:,} sentences written for it and {len(samples) - written:,} drawn from grammars or taken"
-    content = train(samples, featurizer, about=about)
+    content = train(samples, featurizer, questions=questions(), about=about)
     if check and SHIPPED.read_bytes() != content:
         sys.exit("The corpus makes other weights than those that ship: run `make train-screener` and commit them.")
     if not check:

@@ -15,7 +15,7 @@ from services.moderation.lexicon.folding import Folder, collapsed
 from services.moderation.lexicon.spelling import shipped_speller
 from services.moderation.lexicon.tables import Tables
 
-# n-grams of two and three characters: single ones are in everything, and longer ones are learned by heart.
+# n-grams of one, two and three characters: longer ones are learned by heart.
 GRAM_CHARACTERS_MAX = 3
 
 # Stand for the beginning and the end of a text, which no view contains.
@@ -25,6 +25,9 @@ _BEGIN, _END = "\x02", "\x03"
 _INSERTED = pattern(r"(?<=[\u3400-\u9fff])[0-9a-z]{1,12}(?=[\u3400-\u9fff])")
 _LETTER_OR_DIGIT = pattern(r"[0-9a-z]")
 _DIGITS = pattern(r"[0-9]+")
+
+# A plus before whom or what is to be added (+我, ➕V) is read as 加; elsewhere it only stands between characters.
+_PLUS = pattern(r"[+＋➕]\s*(?=[我vVqQ薇微威徽卫企口扣])")  # the full-width plus is meant
 
 # Of so many Chinese characters one is followed by an insertion, or they are no disguise.
 _INSERTED_EVERY = 2
@@ -52,6 +55,7 @@ class Featurizer:
 
     def view(self, text: str) -> str:
         """A text as the model reads it: folded, joined, every number "0", and every run of one character once."""
+        text = _PLUS.sub("加", text)
         seen = self._folder.base(text)
         if self._folder.has_emoji(text):
             pictured = self._folder.pictured(text)
@@ -78,16 +82,19 @@ class Featurizer:
 def gram_at(view: str, number: int) -> str:
     """The n-gram of which `features` tells the feature at this place."""
     marked = f"{_BEGIN}{view}{_END}"
-    pairs = len(marked) - 1
-    return marked[number : number + 2] if number < pairs else marked[number - pairs : number - pairs + 3]
+    for n in range(1, GRAM_CHARACTERS_MAX + 1):
+        if number <= len(marked) - n:
+            return marked[number : number + n]
+        number -= len(marked) - n + 1
+    raise IndexError(number)
 
 
 def features(view: str, bits: int) -> NDArray[np.uint32]:
-    """The features of a view or a part of it, numbers below 2 ** bits: one an n-gram, pairs first, in their order."""
+    """The features of a view or a part of it, numbers below 2 ** bits: one an n-gram, short ones first, in order."""
     marked = f"{_BEGIN}{view}{_END}".encode("utf-32-le", errors="surrogatepass")
     codes = np.frombuffer(marked, dtype=np.uint32)
     hashed = codes * _MULTIPLIER
-    parts = []
+    parts = [hashed]
     for n in range(1, min(GRAM_CHARACTERS_MAX, len(codes))):
         hashed = ((hashed[:-1] ^ (hashed[:-1] >> _SHIFT)) + codes[n:]) * _MULTIPLIER
         parts.append(hashed)

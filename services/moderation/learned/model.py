@@ -20,7 +20,8 @@ from services.moderation.learned.features import Featurizer, features, gram_at
 SHIPPED = Path(__file__).parent / "shipped" / "screener.weights"
 
 BYTES_MAX = 2_000_000
-_MAGIC = b"queqiao screener 1\n"
+# With the features the number changes: weights of other features say nothing.
+_MAGIC = b"queqiao screener 2\n"
 _SHA256_BYTES = 32
 _VERSION_DIGITS = 12
 _BITS = (10, 20)
@@ -149,15 +150,17 @@ class Screener:
         for begin in range(0, max(1, len(view) - _PART_CHARACTERS_MAX), _BLOCK_CHARACTERS):
             block = view[begin : begin + _BLOCK_CHARACTERS + _PART_CHARACTERS_MAX]
             weights = self.weights.matrix.take(features(block, self.weights.bits), axis=0)
-            # As many pairs as characters and one, then the triples.
-            pairs, triples = (_summed(each) for each in np.split(weights, [len(block) + 1]))
+            # Two more single characters than the block has, for its marks; then one pair more; then the triples.
+            split = (len(block) + 2, 2 * len(block) + 3)
+            singles, pairs, triples = (_summed(each) for each in np.split(weights, split))
             for scale in _SCALES:
                 last = len(block) - scale.characters
                 starts = np.array([*range(0, last, scale.step), last])
                 # The mark before the block moves all by one: a part of so many characters has two more.
                 ends = starts + scale.characters + 2
-                sums = pairs[ends - 1] - pairs[starts] + triples[ends - 2] - triples[starts]
-                value = feature_value(2 * scale.characters + 1)
+                sums = singles[ends] - singles[starts] + pairs[ends - 1] - pairs[starts]
+                sums += triples[ends - 2] - triples[starts]
+                value = feature_value(3 * scale.characters + 3)
                 odds.append(sums * (self._gains * value) + self._offsets - caution[scale])
                 spans += [(begin + start, begin + start + scale.characters) for start in starts.tolist()]
         return spans, np.concatenate(odds)
@@ -198,7 +201,7 @@ def read_weights(content: bytes) -> Weights:
     if len(content) > BYTES_MAX:
         raise InvalidWeightsError(f"The weights file is too large: at most {BYTES_MAX:,} bytes.")
     if not content.startswith(_MAGIC):
-        raise InvalidWeightsError("This is no weights file of format 1: `queqiao screener train` writes one.")
+        raise InvalidWeightsError("This is no weights file of format 2: `queqiao screener train` writes one.")
     body, checksum = content[:-_SHA256_BYTES], content[-_SHA256_BYTES:]
     if hashlib.sha256(body).digest() != checksum:
         raise InvalidWeightsError("The weights file is damaged: its checksum does not fit; copy or train it again.")

@@ -18,6 +18,7 @@ from services.moderation.domain import LABELS
 CORPUS = Path(__file__).with_name("corpus")
 TRAINED = CORPUS / "trained"
 HELD_OUT = CORPUS / "held_out"
+CALIBRATION = CORPUS / "calibration"
 
 _SHARED = "shared.slots"
 _SUFFIXES = (".txt", ".grammar", ".taken")
@@ -60,6 +61,11 @@ def read_samples(folder: Path) -> list[Sample]:
             if known.label != label and known.written and file.suffix == ".txt":
                 raise ValueError(f"{file.name}: {text!r} has another label elsewhere.")
     return list(found.values())
+
+
+def questions() -> list[str]:
+    """The innocent questions by which thresholds are set: nothing is fitted to them."""
+    return [sample.text for sample in read_samples(CALIBRATION)]
 
 
 def _label(stem: str) -> int:

@@ -54,7 +54,7 @@ async def test_words_are_added_explained_and_removed(queqiao: Queqiao, one: Repl
 async def test_an_explanation_says_the_scores_and_the_n_grams_that_weighed(queqiao: Queqiao, one: Replica) -> None:
     _, said = await queqiao("explain", "宝妈手机兼职，每天结算，想了解的私聊")
     assert "referred" in said
-    assert "兼职" in said
+    assert "私聊" in said
 
 
 async def test_a_file_is_tried_out_loaded_printed_deleted_and_restored(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.moderation.learned.features import Featurizer
 from services.moderation.learned.model import SHIPPED, Screener, read_weights
-from tests.precision.corpus import EVASIONS, beside_the_lists
+from tests.precision.corpus import EVASIONS, INSERTIONS, beside_the_lists
 
 SCREENER = Screener(read_weights(SHIPPED.read_bytes()), Featurizer.shipped())
 PLAIN = tuple(text for _, text in beside_the_lists())
@@ -26,6 +26,14 @@ def test_a_sentence_in_disguise_keeps_its_score(evasion: str) -> None:
     chance = random.Random(evasion)  # noqa: S311  # the same sentences each time
     for text in PLAIN:
         assert highest(EVASIONS[evasion](text, chance)) >= highest(text) - _WIDTH, text
+
+
+@pytest.mark.parametrize("evasion", INSERTIONS)
+def test_a_sentence_without_letters_keeps_its_score_whatever_is_put_between(evasion: str) -> None:
+    chance = random.Random(evasion)  # noqa: S311  # the same sentences each time
+    for text in PLAIN:
+        if not any(character.isascii() and character.isalnum() for character in text):
+            assert highest(INSERTIONS[evasion](text, chance)) >= highest(text) - _WIDTH, text
 
 
 _BETWEEN = st.sampled_from([" ", "  ", "\n", ".", "*", "\u200b", "\u0336", "~", "a", "7", "xx", "<b>", "❤", "　"])
