@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from bench.peers import installed
 from bench.runner import Side
 from sandbox.node import find_node
-from sandbox.parts import http_ok
 from sandbox.ports import HOST, free_ports, listens
+from sandbox.probe import http_ok
 from sandbox.processes import PartError, Process, minimal_env
 
 LITELLM_WORKERS = 2

@@ -14,7 +14,7 @@ import pytest
 from services.billing import sql
 from services.billing.books.statement import StatementReader
 from services.billing.books.verifier import Verifier
-from services.billing.domain import GrantCredit, OpenWallet, Operation, Result
+from services.billing.operations import GrantCredit, OpenWallet, Operation, Result
 from services.billing.store import PostgresLedger
 from services.cli.migrate import migrate
 from services.runtime.errors import StartupError

@@ -11,8 +11,8 @@ import pytest
 from services.billing import sql
 from services.billing.books.costs import CostReader
 from services.billing.books.statement import StatementReader
-from services.billing.domain import OpenWallet
 from services.billing.errors import ReservationNotFoundError
+from services.billing.operations import OpenWallet
 from services.billing.store import PostgresLedger
 from services.runtime.errors import UnavailableError
 from services.runtime.postgres import postgres_pool, postgres_reader
