@@ -32,7 +32,7 @@ _LEDGER_EXCHANGES = 2
 _WRITES_MAX = 512
 
 # What closes a reservation may wait this long to share a message: the text has been shown, only the charge is to come.
-_CLOSING_PATIENCE_S = 0.02
+_CLOSING_PATIENCE_S = 0.05
 
 # Characters of all windows in a message: at four bytes a character that is half of what a peer takes.
 _MESSAGE_CHARACTERS_MAX = 1_000_000
