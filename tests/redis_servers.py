@@ -57,7 +57,9 @@ async def own_cluster(*, primaries: int = 3, replicas: int = 0) -> AsyncIterator
     nodes = ",".join(f"{HOST}:{port}" for port, _ in places)
     async with _running(f"redis+cluster://:{PASSWORD}@{nodes}") as (servers, folder):
         for port, bus in places:
-            more = (*_SOON, "cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 600")
+            # Where nobody could take over, nobody need be quick to think that a busy machine's node is gone.
+            timeout_ms = 600 if replicas else 5000
+            more = (*_SOON, "cluster-enabled yes", f"cluster-port {bus}", f"cluster-node-timeout {timeout_ms}")
             await _start(servers, port, folder, more)
         for number, (port, _) in enumerate(places[:primaries]):
             first, end = (_SLOTS * each // primaries for each in (number, number + 1))

@@ -89,6 +89,8 @@ class PatientCluster(RedisCluster):
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+        # What failed last left the map to be drawn anew, and redis-py closes nothing then.
+        self._initialize = not self._is_open
         await super().aclose()
 
     def connections(self) -> tuple[int, int, int]:

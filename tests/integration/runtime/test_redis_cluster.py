@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis.asyncio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 from redis.crc import key_slot
 from redis.exceptions import RedisError
@@ -14,6 +17,7 @@ from redis.exceptions import RedisError
 from sandbox.ports import free_ports
 from services.runtime.errors import StartupError
 from services.runtime.redis import redis_client
+from services.runtime.redis_cluster import PatientCluster
 from services.runtime.stores import Stores
 from services.runtime.trace import Telemetry
 from tests.redis_servers import Servers, own_cluster
@@ -108,6 +112,16 @@ async def test_a_silent_node_costs_half_a_second_once_and_the_others_nothing(
     assert await all_are_read(client, within_s=5) < 5
 
 
+async def test_a_client_closes_all_of_its_connections_though_its_last_call_failed(redis_cluster: Servers) -> None:
+    with redis_cluster.frozen([*redis_cluster.processes][1]):
+        async with redis_client(redis_cluster.url) as client:
+            assert any(isinstance(answer, RedisError) for answer in await read(client, KEYS))
+            nodes = cast("PatientCluster", client).get_nodes()
+            assert any(connection.is_connected for node in nodes for connection in node._connections)
+        assert not any(connection.is_connected for node in nodes for connection in node._connections)
+        assert not [task for task in asyncio.all_tasks() if "_look_again" in repr(task)]
+
+
 async def test_connections_of_all_nodes_are_counted(client: redis.asyncio.Redis) -> None:
     registry = CollectorRegistry()
     Stores(registry, Telemetry(None)).redis(client, "shop")
@@ -123,6 +137,25 @@ async def test_connections_of_all_nodes_are_counted(client: redis.asyncio.Redis)
     await asyncio.sleep(0.1)
     assert connections("used") == 1
     assert await waiting is None
+
+
+async def test_what_a_cluster_is_asked_is_a_span_of_the_request_without_its_values(client: redis.asyncio.Redis) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = Telemetry(provider)
+    Stores(CollectorRegistry(), telemetry).redis(client, "shop")
+    with telemetry.tracer("test").start_as_current_span("request") as request:
+        await client.set("key", "geheim")
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.get("key")
+            assert await pipe.execute() == [b"geheim"]
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    assert {"SET", "GET", "request"} <= spans.keys()
+    for name in ("SET", "GET"):
+        parent = spans[name].parent
+        assert parent is not None
+        assert parent.span_id == request.get_span_context().span_id
+        assert "geheim" not in str(spans[name].attributes)
 
 
 async def test_a_cluster_that_is_away_or_is_none_is_given_up_in_a_sentence(redis_url: str) -> None:
