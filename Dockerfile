@@ -51,13 +51,6 @@ RUN cd /opt/queqiao/lib/python3*/site-packages \
     && python3 -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM ${BASE}
-ARG VERSION=0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="queqiao" \
-      org.opencontainers.image.description="A chat backend for WeChat mini-programs: streamed, moderated, billed." \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 ca-certificates > /dev/null \
     && ln -s python3 /usr/bin/python \
@@ -67,6 +60,14 @@ RUN apt-get update -qq \
 COPY --from=client /src/miniprogram/dist/build/h5 /opt/web
 COPY --from=build /opt/queqiao /opt/queqiao
 ENV PATH=/opt/queqiao/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp WEB_CLIENT_DIR=/opt/web
+# Last: it changes with each commit.
+ARG VERSION=0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="queqiao" \
+      org.opencontainers.image.description="A chat backend for WeChat mini-programs: streamed, moderated, billed." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["queqiao"]
