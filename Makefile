@@ -44,6 +44,9 @@ test: $(VENV)/.installed miniprogram/node_modules/.package-lock.json ## Run ever
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
 	@$(MAKE) --no-print-directory --jobs --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
 
+# Each by itself, too, in a fresh clone.
+$(CHECKS): $(VENV)/.installed
+
 check-types:
 	@$(BIN)/mypy $(SOURCES)
 

@@ -21,6 +21,13 @@ def test_every_make_target_and_file_of_a_page_exists(page: str) -> None:
     assert all((ROOT / path).exists() for path in re.findall(r"`((?:k8s|tests|sandbox)/[a-z0-9_./-]+)`", text))
 
 
+def test_every_command_says_whether_it_was_run() -> None:
+    blocks = re.findall(r"^```console\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    commands = [command for block in blocks for command in re.split(r"^\$ ", block, flags=re.MULTILINE) if command]
+    assert len(commands) > 30
+    assert [command for command in commands if not re.search("#.*[✓✗]", command)] == []
+
+
 def test_every_operator_that_an_overlay_needs_is_named(rendered: Rendered) -> None:
     groups = {each["apiVersion"].partition("/")[0] for overlay in OVERLAYS for each in rendered(overlay)}
     assert set(OPERATORS) <= groups
