@@ -59,7 +59,9 @@ RUN apt-get update -qq \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin queqiao
 COPY --from=client /src/miniprogram/dist/build/h5 /opt/web
 COPY --from=build /opt/queqiao /opt/queqiao
-ENV PATH=/opt/queqiao/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp WEB_CLIENT_DIR=/opt/web
+# gRPC by default reads sockets in threads of its own, which wake the one that asyncio waits for: that one can read itself.
+ENV PATH=/opt/queqiao/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp WEB_CLIENT_DIR=/opt/web \
+    GRPC_EXPERIMENTS=-event_engine_client,-event_engine_listener
 # Last: it changes with each commit.
 ARG VERSION=0
 ARG REVISION=unknown

@@ -36,6 +36,9 @@ _PAGE_PORT = 5173
 # How long running answers may hold up a stop, unless DRAIN_S says otherwise: somebody is waiting for the prompt.
 _DRAIN_S = "3"
 
+# As in the image: the thread that asyncio waits for reads gRPC's sockets itself.
+_GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
+
 # What a part may take to stop in good order before it is killed: at least so long, and longer than it may drain.
 _STOP_GRACE_S = 8.0
 _STOP_MARGIN_S = 5.0
@@ -217,6 +220,7 @@ class Mesh:
         needs = (*NEEDS[name], *SHARED, *(self._upstream_variables() if name == "chat" else ()))
         env = minimal_env() | {key: known[key] for key in needs if known.get(key)}
         env.setdefault("DRAIN_S", _DRAIN_S)
+        env.setdefault("GRPC_EXPERIMENTS", _GRPC_EXPERIMENTS)
         env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
         if name == "gateway":
             # The pages of a laptop: another port of it is another origin.

@@ -105,4 +105,5 @@ SHARED = (
     "TLS_KEY_FILE",
     "TLS_CA_FILE",
     "GRPC_PLAINTEXT",
+    "GRPC_EXPERIMENTS",
 )
