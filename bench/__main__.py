@@ -75,6 +75,7 @@ async def run(scale: Scale, users: int) -> bool:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    described = machine.describe()
     programs = compiled(_PROGRAMS, _say)
     async with SimulatorProcess(program=programs.simulator) as simulator:
         given = {"WEB_CLIENT_DIR": str(_WEB_CLIENT)}
@@ -103,7 +104,7 @@ async def run(scale: Scale, users: int) -> bool:
         print("\n" + moderation.render(*judged))
     content: dict[str, object] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine.describe(),
+        "machine": described,
         "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": _IDLE, "burst": _BURST},
         "users": users,
         "limits_raised": LIMITS,

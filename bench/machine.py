@@ -76,11 +76,12 @@ class CpuClock:
 
 
 def describe() -> dict[str, object]:
-    """The machine and the software, for whoever wants to repeat the measurement."""
+    """The machine and the software, for whoever wants to repeat the measurement; how busy it is before it begins."""
     return {
         "cores": os.cpu_count(),
         "cpu": _cpu_model(),
         "memory_mb": psutil.virtual_memory().total // 2**20,
+        "load_average": round(psutil.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         "libraries": {name: metadata.version(name) for name in _LIBRARIES},

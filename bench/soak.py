@@ -36,6 +36,8 @@ _GROWTH_MAX = 5.0
 _SERVICES = "services"
 _PARTS = ("first", "last", "growth")
 _MINUTES_MAX = 24 * 60
+# A shorter soak says nothing of what grows.
+_MINUTES_TELLING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,12 @@ def growth(samples: Sequence[Sample], name: str, *, resident: bool = False) -> t
 
 
 def last_growth(file: Path) -> float | None:
-    """What the last soak found of all services, in per cent; None where there was none."""
+    """What the last soak found of all services, in per cent; None where there was none, or one too short to tell."""
     if not file.exists():
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))["growth"].get(_SERVICES)
-    return float(found[2]) if found else None
+    soaked = json.loads(file.read_text(encoding="utf-8"))
+    found = soaked["growth"].get(_SERVICES)
+    return float(found[2]) if found and soaked["minutes"] >= _MINUTES_TELLING else None
 
 
 def render(samples: Sequence[Sample], load: Measured) -> str:
@@ -88,6 +91,7 @@ async def run(minutes: float, rate: float) -> bool:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    described = machine.describe()
     programs = compiled(_CACHE, _say)
     async with (
         SimulatorProcess(program=programs.simulator) as provider,
@@ -104,8 +108,9 @@ async def run(minutes: float, rate: float) -> bool:
     grown = {name: growth(samples, name) for name in (*samples[0].memory_mb, _SERVICES)}
     content = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine.describe(),
+        "machine": described,
         "rate": rate,
+        "minutes": minutes,
         "growth": grown,
         "load": load.as_json(),
         "samples": [asdict(sample) for sample in samples],

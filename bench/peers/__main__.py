@@ -79,6 +79,7 @@ async def run(chosen: Sequence[str], scale: Scale) -> bool:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     for folder in (_FOLDER, _CACHE):
         folder.mkdir(parents=True, exist_ok=True)
+    described = machine.describe() | {"compiler": _version("cc"), "node": _version("node")}
     programs = compiled(_CACHE, _say)
     found: dict[str, Figures] = {}
     async with SimulatorProcess(program=programs.simulator) as provider:
@@ -96,16 +97,16 @@ async def run(chosen: Sequence[str], scale: Scale) -> bool:
                     peer, side, _say, lambda: time.monotonic() - begun > _SECONDS_MAX
                 )
     rows = musts.rows(found, soak.last_growth(soak.RESULTS))
-    _tell(found, scale, rows)
+    _tell(found, scale, rows, described)
     print(f"\n{time.monotonic() - begun:.0f} s")
     return not musts.missed(rows)
 
 
-def _tell(found: dict[str, Figures], scale: Scale, rows: list[tuple[str, ...]]) -> None:
+def _tell(found: dict[str, Figures], scale: Scale, rows: list[tuple[str, ...]], described: dict[str, object]) -> None:
     print(f"\n{tables.render(found)}\n\n{musts.render(rows)}")
     content = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine.describe() | {"compiler": _version("cc"), "node": _version("node")},
+        "machine": described,
         "provider": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "idle": IDLE, "burst": BURST},
         "scale": asdict(scale),
         "users": _USERS,

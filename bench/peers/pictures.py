@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.peers.figures import ADDED_MS_MAX, Figures
 from bench.plots import Plot, Points, draw
 
-# What a logarithmic axis can show: less than so much is so much.
+# A logarithmic axis has no nothing: what is less than this is left out.
 _LEAST = 0.1
 
 
@@ -40,4 +40,4 @@ def draw_all(found: Mapping[str, Figures], folder: Path, name: str) -> list[Path
 
 def _points(figures: Figures, value: Callable[[Figures, float], float | None]) -> Points:
     found = ((rate, value(figures, rate)) for rate in figures.rates())
-    return [(rate, max(shown, _LEAST)) for rate, shown in found if shown is not None]
+    return [(rate, shown) for rate, shown in found if shown is not None and shown >= _LEAST]

@@ -82,7 +82,7 @@ def test_a_process_is_charged_for_its_children() -> None:
 
 
 def test_the_machine_says_what_is_needed_to_repeat_a_measurement() -> None:
-    assert {"cores", "cpu", "python", "libraries", "commit"} <= describe().keys()
+    assert {"cores", "cpu", "load_average", "python", "libraries", "commit"} <= describe().keys()
 
 
 async def test_a_window_gives_load_cost_and_memory(simulator: SimulatorProcess) -> None:

@@ -37,11 +37,12 @@ def test_the_table_says_what_grew() -> None:
     assert "errors: none" in text
 
 
-def test_the_last_soak_is_remembered(tmp_path: Path) -> None:
+def test_the_last_soak_is_remembered_if_it_was_long_enough(tmp_path: Path) -> None:
     file = tmp_path / "soak.json"
     assert last_growth(file) is None
-    file.write_text(json.dumps({"growth": {"services": [400.0, 408.0, 2.0]}}))
-    assert last_growth(file) == 2.0
+    for minutes, told in ((2, None), (30, 2.0)):
+        file.write_text(json.dumps({"minutes": minutes, "growth": {"services": [400.0, 408.0, 2.0]}}))
+        assert last_growth(file) == told
 
 
 @pytest.mark.parametrize("logarithmic", [True, False])
