@@ -18,7 +18,7 @@ from tests.e2e.conftest import People, User
 pytestmark = pytest.mark.xdist_group("mesh")
 
 ANSWER = "一二三四五六七八"
-QUESTION = f"[[sim text={'|'.join(ANSWER)} interval_ms=60]]"
+QUESTION = f"[[sim text={'|'.join(ANSWER)} interval_ms=100]]"
 # How long everybody goes on asking after something has ended.
 AFTER_S = 2.0
 # How long a turn may take to begin.
@@ -37,6 +37,11 @@ class Turn:
     @property
     def whole(self) -> bool:
         return self.status == 200 and self.text.rstrip().endswith("data: [DONE]") and '"error"' not in self.text
+
+    @property
+    def written(self) -> int:
+        """How much of the answer has come, in letters."""
+        return sum(letter in self.text for letter in ANSWER)
 
     @property
     def marked(self) -> bool:
@@ -135,9 +140,12 @@ async def test_replicas_are_stopped_without_a_failed_turn_and_killed_with_their_
     del ports["chat-1"]
     async with load.running(), aiohttp.ClientSession() as http:
         await asyncio.sleep(AFTER_S / 2)
-        writer = await most_live(http, ports)
-        # A turn that dies before its beginning is written down, a twentieth of a second, is not closed but expires.
-        while any(not turn.ended_at and time.monotonic() - turn.asked_at < YOUNG_S for turn in load.turns):
+        while True:
+            writer = await most_live(http, ports)
+            # A turn that dies before its beginning is written down, a twentieth of a second, is not closed but expires.
+            young = any(not turn.ended_at and time.monotonic() - turn.asked_at < YOUNG_S for turn in load.turns)
+            if not young and any(turn.written < len(ANSWER) - 2 for turn in load.turns if not turn.ended_at):
+                break
             await asyncio.sleep(0.01)
         mesh.process(writer).kill()
         killed_at = time.monotonic()
