@@ -114,9 +114,10 @@ class PatientCluster(RedisCluster):
         try:
             while True:
                 # First at once: it may have been this process that was too busy to hear.
-                for place in [place for place in self._lost if await self._answers(place)]:
-                    self._lost.discard(place)
-                    log.info("a node of redis answers again", node=_named(place))
+                for place in tuple(self._lost):
+                    if await self._answers(place):
+                        self._lost.discard(place)
+                        log.info("a node of redis answers again", node=_named(place))
                 with suppress(redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError):
                     await self.nodes_manager.initialize()
                 # Whoever has no slots any more is nobody's business.

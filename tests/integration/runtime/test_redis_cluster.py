@@ -112,6 +112,22 @@ async def test_a_silent_node_costs_half_a_second_once_and_the_others_nothing(
     assert await all_are_read(client, within_s=5) < 5
 
 
+async def test_nodes_that_fall_silent_one_after_the_other_are_all_used_again_when_they_answer(
+    redis_cluster: Servers, client: redis.asyncio.Redis
+) -> None:
+    for key in KEYS:
+        await client.set(key, key)
+    _, second, third = redis_cluster.processes
+    with redis_cluster.frozen(second), redis_cluster.frozen(third):
+        asking = asyncio.create_task(read(client, of_node(1)[:1]))
+        await asyncio.sleep(0.25)
+        # The first of them is just being asked whether it is back when this one is found to be silent.
+        answers = [*await read(client, of_node(2)[:1]), *await asking]
+        assert all(isinstance(answer, RedisError) for answer in answers)
+        await asyncio.sleep(0.5)
+    assert await all_are_read(client, within_s=8) < 8
+
+
 async def test_a_client_closes_all_of_its_connections_though_its_last_call_failed(redis_cluster: Servers) -> None:
     with redis_cluster.frozen([*redis_cluster.processes][1]):
         async with redis_client(redis_cluster.url) as client:
