@@ -1,5 +1,7 @@
 """What moderation adds to the first text of an answer, by policy and by how remote layers are; and what reloads drop.
 
+Besides, what the learned layer adds to a check.
+
 It runs in the whole mesh, against a provider whose first text comes after 300 ms, and the stand-ins of both remote
 layers. Alone it is `python -m bench.moderation`, about a minute.
 """
@@ -41,7 +43,15 @@ _QUESTION = f"[[sim deltas=4 first_ms={_MODEL_MS} interval_ms=5]]"
 _RELOADS = 10
 _CHECKERS = 4
 
+# Checks one after the other of questions of so many characters; the first of them warm up, and count for nothing.
+_CHECKS, _WARMING_UP = 2_000, 200
+_CHECK_CHARACTERS = 100
+_LEARNED_MS = 0.2
+
 _POLICY = """
+[learned]
+input = {learned}
+
 [wechat]
 input = "{mode}"
 when_down = "{when_down}"
@@ -89,6 +99,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """The median of a check in milliseconds, with the learned layer and without it."""
+
+    scored_ms: float
+    unscored_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reloads:
     """How many questions were checked while lists changed, how many of them failed, and the slowest in ms."""
 
@@ -97,8 +115,8 @@ class Reloads:
     slowest_ms: float
 
 
-async def measure(cases: Sequence[Case] = _CASES) -> tuple[list[Measured], Reloads]:
-    """Measure every case, a mesh for each policy; then reloads under load."""
+async def measure(cases: Sequence[Case] = _CASES) -> tuple[list[Measured], Checks, Reloads]:
+    """Measure every case, a mesh for each policy; checks with the learned layer and without; reloads under load."""
     results: dict[str, Measured] = {}
     async with SimulatorProcess() as simulator:
         for policy in dict.fromkeys((case.mode, case.when_down) for case in cases):
@@ -108,10 +126,14 @@ async def measure(cases: Sequence[Case] = _CASES) -> tuple[list[Measured], Reloa
                         results[case.title] = await _measure(mesh, case)
                 if policy == ("parallel", "next"):
                     reloads = await _reload(mesh.env["MODERATION_TARGET"])
-    return [results[case.title] for case in cases], reloads
+                if policy[0] == "off":
+                    scored_ms = await _check(mesh.env["MODERATION_TARGET"])
+        async with _mesh(simulator, "off", "next", learned=False) as mesh:
+            unscored_ms = await _check(mesh.env["MODERATION_TARGET"])
+    return [results[case.title] for case in cases], Checks(scored_ms, unscored_ms), reloads
 
 
-def render(results: Sequence[Measured], reloads: Reloads) -> str:
+def render(results: Sequence[Measured], checks: Checks, reloads: Reloads) -> str:
     """A table of it."""
     base = next(measured.first_ms for measured in results if measured.case.mode == "off")
     lines = [f"time to the first text, p50 of {_CHATS} chats one after the other; the model takes {_MODEL_MS} ms"]
@@ -123,6 +145,10 @@ def render(results: Sequence[Measured], reloads: Reloads) -> str:
         told = ", ".join(f"{status} × {count}" for status, count in measured.statuses.items())
         lines.append(f"  {measured.case.title:42s} {shown:35s} {told}")
     lines.append(
+        f"  a check of {_CHECK_CHARACTERS} characters, p50: {checks.scored_ms:.2f} ms, without the learned layer "
+        f"{checks.unscored_ms:.2f} ms: {checks.scored_ms - checks.unscored_ms:+.2f} ms (target below {_LEARNED_MS:g})"
+    )
+    lines.append(
         f"  {_RELOADS} reloads: {reloads.checked:,} questions checked meanwhile, {reloads.failed} failed, "
         f"the slowest took {reloads.slowest_ms:.0f} ms"
     )
@@ -130,10 +156,10 @@ def render(results: Sequence[Measured], reloads: Reloads) -> str:
 
 
 @asynccontextmanager
-async def _mesh(simulator: SimulatorProcess, mode: str, when_down: str) -> AsyncIterator[Mesh]:
+async def _mesh(simulator: SimulatorProcess, mode: str, when_down: str, *, learned: bool = True) -> AsyncIterator[Mesh]:
     _STATE.mkdir(parents=True, exist_ok=True)
     policy = _STATE / "policy.toml"
-    policy.write_text(_POLICY.format(mode=mode, when_down=when_down), encoding="utf-8")
+    policy.write_text(_POLICY.format(mode=mode, when_down=when_down, learned=str(learned).lower()), encoding="utf-8")
     given = {
         "OPENAI_BASE_URL": simulator.url,
         "OPENAI_API_KEY": "sk-simulated",
@@ -189,6 +215,20 @@ async def _ask(url: str, http: aiohttp.ClientSession, token: str, question: str)
     return first_ms, status
 
 
+async def _check(target: str) -> float:
+    """The median of a check in milliseconds, remote layers being off; every question is another."""
+    took: list[float] = []
+    async with grpc.aio.insecure_channel(target) as channel:
+        judging: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(channel)
+        for number in range(_WARMING_UP + _CHECKS):
+            text = f"第{number}个问题：今天天气怎么样，适合带孩子去公园放风筝吗？" * 5
+            request = moderation_pb2.CheckInputRequest(request_id="r", user_id="u", text=text[:_CHECK_CHARACTERS])
+            begin = time.perf_counter()
+            await judging.CheckInput(request, timeout=10)
+            took.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(took[_WARMING_UP:])
+
+
 async def _reload(target: str) -> Reloads:
     """Change stored lists and weights again and again, while questions are checked without a pause."""
     took: list[float] = []
@@ -231,10 +271,10 @@ async def _reload(target: str) -> Reloads:
 def main() -> None:
     """The command line."""
     try:
-        results, reloads = asyncio.run(measure())
+        results, checks, reloads = asyncio.run(measure())
     except PartError as error:
         sys.exit(f"bench: {error}")
-    print(render(results, reloads))
+    print(render(results, checks, reloads))
     for folder in (*postgres.folders_outside(_STATE), _STATE):
         shutil.rmtree(folder, ignore_errors=True)
 

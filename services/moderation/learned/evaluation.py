@@ -28,9 +28,14 @@ class Share:
         half = _Z / (1 + _Z**2 / n) * sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
         return max(0.0, middle - half), min(1.0, middle + half)
 
-    def __str__(self) -> str:
+    @property
+    def without_size(self) -> str:
+        """The share and its interval."""
         low, high = self.interval
-        return f"{self.hits / (self.of or 1):.1%} ({low:.1%} to {high:.1%}) of {self.of:,}"
+        return f"{self.hits / (self.of or 1):.1%} ({low:.1%} to {high:.1%})"
+
+    def __str__(self) -> str:
+        return f"{self.without_size} of {self.of:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,18 @@ def measured(screener: Screener, samples: Sequence[Sample]) -> Figures:
 
 
 def render(figures: Mapping[str, Figures]) -> str:
-    """A table of it, one block a name."""
+    """A table of it: a block for each threshold, a line for each label, a column for each name."""
     lines = []
-    for name, each in figures.items():
-        for threshold, shares in each.flagged.items():
-            lines.append(f"{name}, flagged at {threshold:g}")
-            lines += [f"  {label or 'innocent'!s:10} {share}" for label, share in shares.items()]
-            harmful = [share for label, share in shares.items() if label]
-            every = Share(sum(share.hits for share in harmful), sum(share.of for share in harmful))
-            lines.append(f"  {'harmful':10} {every}")
+    for threshold in THRESHOLDS:
+        columns = [_with_all_that_is_harmful(each.flagged[threshold]) for each in figures.values()]
+        lines.append(f"{f'flagged at {threshold:g}':20}" + "".join(f"{name:26}" for name in figures).rstrip())
+        for label in columns[0]:
+            shares = "".join(f"{column[label].without_size:26}" for column in columns).rstrip()
+            lines.append(f"  {label:9} {columns[0][label].of:5,}   {shares}")
     return "\n".join(lines)
+
+
+def _with_all_that_is_harmful(shares: Mapping[int, Share]) -> dict[str, Share]:
+    harmful = [share for label, share in shares.items() if label]
+    every = Share(sum(share.hits for share in harmful), sum(share.of for share in harmful))
+    return {**{str(label or "innocent"): share for label, share in shares.items()}, "harmful": every}

@@ -1,6 +1,7 @@
 """`queqiao screener …` against the service and its real database."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +71,8 @@ async def test_broken_weights_are_refused_with_a_sentence(queqiao: Queqiao, tmp_
     assert "damaged" in said
 
 
+# The whole corpus is trained: some twenty seconds of a core, which on a busy machine are minutes.
+@pytest.mark.timeout(400)
 async def test_training_learns_from_the_audit_and_compares_before_anything_is_stored(
     queqiao: Queqiao, kept: Kept, tmp_path: Path
 ) -> None:
@@ -81,8 +84,7 @@ async def test_training_learns_from_the_audit_and_compares_before_anything_is_st
     out = tmp_path / "trained.weights"
     status, said = await queqiao("train", "--from-audit", "--dry-run", "--out", str(out))
     assert status == 0
-    assert "in force, flagged at" in said
-    assert "trained now, flagged at" in said
+    assert re.search(r"flagged at 0\.83 +in force +trained now", said)
     assert "1 have a label that the corpus does not know" in said
     assert "Of 41 texts that the audit keeps 0 are referred or refused now, 40 with these weights" in said
     assert "Nothing is changed" in said

@@ -8,7 +8,7 @@ import pytest
 from services.moderation.audit.records import JudgedText
 from services.moderation.domain import Action, Layer
 from services.moderation.layers.policy import REFER_FROM
-from services.moderation.learned.evaluation import Share, measured
+from services.moderation.learned.evaluation import THRESHOLDS, Figures, Share, measured, render
 from services.moderation.learned.features import Featurizer
 from services.moderation.learned.labels import labelled
 from services.moderation.learned.model import SHIPPED, Screener, read_weights
@@ -139,3 +139,16 @@ def test_a_kept_text_has_the_label_that_the_layers_gave_it() -> None:
 def test_a_share_has_wilsons_interval() -> None:
     assert str(Share(5, 100)) == "5.0% (2.2% to 11.2%) of 100"
     assert Share(0, 0).interval == (0.0, 1.0)
+
+
+def test_figures_of_two_weights_stand_side_by_side() -> None:
+    old, new = ({0: Share(1, 100), 20003: Share(1, 2), 20008: Share(hits, 4)} for hits in (1, 3))
+    told = render({"in force": Figures(dict.fromkeys(THRESHOLDS, old)), "new": Figures(dict.fromkeys(THRESHOLDS, new))})
+    block = [line.split() for line in told.splitlines()[:5]]
+    assert block[0] == ["flagged", "at", "0.8", "in", "force", "new"]
+    assert [(line[0], line[1], line[2], line[6]) for line in block[1:]] == [
+        ("innocent", "100", "1.0%", "1.0%"),
+        ("20003", "2", "50.0%", "50.0%"),
+        ("20008", "4", "25.0%", "75.0%"),
+        ("harmful", "6", "33.3%", "66.7%"),
+    ]
