@@ -1,12 +1,15 @@
 """`python -m services.billing`."""
 
-from services.billing.app import app
-from services.billing.config import BillingSettings
-from services.runtime.process import run
+from services.runtime.importing import importing
 
 
 def main() -> None:
     """Serve until stopped."""
+    with importing():
+        from services.billing.app import app
+        from services.billing.config import BillingSettings
+        from services.runtime.process import run
+
     run("billing", BillingSettings, app)
 
 

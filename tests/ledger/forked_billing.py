@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+import services.billing.app  # noqa: F401  # before the fork: `main` would import it in each child
 from services.billing.__main__ import main
 
 
