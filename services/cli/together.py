@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from services.runtime.config import environment
 from services.runtime.errors import StartupError
 
-# Inner services with their ports, in the order in which they stop: what stands on others goes first.
+# Inner services with their ports, in the order in which they stop: what stands on others goes first. Below the
+# ports that the kernel gives to outgoing connections: 50051 might be one of those when a service wants to listen.
 _LAYERS: Sequence[Mapping[str, int | None]] = (
     {"gateway": None},
-    {"chat": 50051},
-    {"moderation": 50052, "billing": 50053},
+    {"chat": 9051},
+    {"moderation": 9052, "billing": 9053},
 )
 _INNER_HOST = "127.0.0.1"
 

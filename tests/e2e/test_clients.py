@@ -51,7 +51,9 @@ async def node() -> Path:
 
 async def saw(program: str, user: User, python: Path, node: Path) -> dict[str, Any]:
     """What a program says that it saw."""
-    env = ASKED | {"BASE_URL": f"{user.url}/v1", "API_KEY": user.token}
+    # Each asks for an answer of its own: one that the cache has comes as one piece.
+    own = {"STREAM": f"{program} {ASKED['STREAM']}"}
+    env = ASKED | own | {"BASE_URL": f"{user.url}/v1", "API_KEY": user.token}
     folder, interpreter = (node, NODE) if program.endswith(".mjs") else (python, str(python / "packages/bin/python"))
     seen: dict[str, Any] = json.loads(await run(interpreter, program, cwd=folder, env=env))
     return seen

@@ -36,7 +36,7 @@ async def test_an_answer_streams_and_ends_with_its_usage(user: User) -> None:
     async with client_of(user) as client:
         stream = await client.chat.completions.create(
             model="simulated",
-            messages=[{"role": "user", "content": "[[sim text=一|二|三 interval_ms=200]]"}],
+            messages=[{"role": "user", "content": "流式 [[sim text=一|二|三 interval_ms=200]]"}],
             stream=True,
             stream_options={"include_usage": True},
         )
