@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from services.chat.domain import InputCheck, Message, Model, Question, Role, Where
+from services.chat.domain import Message, Model, Question, Role, Where
 from services.chat.draft import Draft
 from services.chat.ports import Recollection
+from services.chat.verdicts import InputCheck
 from services.chat.window import Prompt
 
 

@@ -8,9 +8,10 @@ from queqiao.billing.v1 import billing_pb2, billing_pb2_grpc
 from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.chat.convert import peers
-from services.chat.domain import InputCheck, Model, Prepayment, Question, Screened, Verdict
+from services.chat.domain import Model, Prepayment, Question
 from services.chat.ports import Bill, Window
 from services.chat.texts import texts_of
+from services.chat.verdicts import InputCheck, Screened, Verdict
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError, UnknownCallError

@@ -9,12 +9,13 @@ from collections.abc import Callable
 import structlog
 
 from services.chat.answer_stream import AnswerStream
-from services.chat.domain import Delta, Question, Screened
+from services.chat.domain import Delta, Question
 from services.chat.draft import Draft
 from services.chat.ending import unexpected
 from services.chat.errors import UpstreamError
 from services.chat.ports import WINDOW_CHARACTERS_MAX, Show, Window
 from services.chat.review import Reviewing, demand_allowed
+from services.chat.verdicts import Screened
 from services.runtime.errors import ServiceError
 from services.runtime.trace import current_traceparent
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.chat.domain import OutputPlan
+from services.chat.verdicts import OutputPlan
 
 _SENTENCE_END = re.compile(r"[。！？；!?;…\n]")
 

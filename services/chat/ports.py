@@ -9,7 +9,6 @@ from services.chat.answer_stream import AnswerStream
 from services.chat.domain import (
     AnswerState,
     Event,
-    InputCheck,
     Message,
     Model,
     Options,
@@ -17,11 +16,10 @@ from services.chat.domain import (
     Place,
     Prepayment,
     Question,
-    Screened,
     Source,
     Usage,
-    Verdict,
 )
+from services.chat.verdicts import InputCheck, Screened, Verdict
 
 # Told of each event of a turn, and of the position in the answer that it reaches.
 Show = Callable[[Event, int], None]

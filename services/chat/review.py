@@ -7,10 +7,11 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
-from services.chat.domain import InputCheck, Question, Review, Verdict
+from services.chat.domain import Question
 from services.chat.errors import ContentRefusedError
 from services.chat.passages import Passage, Passages
 from services.chat.ports import Moderation, ReviewMetrics
+from services.chat.verdicts import InputCheck, Review, Verdict
 
 # Passages of one answer that are judged at once; later ones wait.
 _PASSAGES_AT_ONCE = 3

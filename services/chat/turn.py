@@ -14,18 +14,7 @@ from services.chat.answers.cache import Answers
 from services.chat.answers.domain import Answering
 from services.chat.attempt import Attempt
 from services.chat.background import Background
-from services.chat.domain import (
-    InputCheck,
-    Message,
-    Model,
-    Outcome,
-    Question,
-    Review,
-    Role,
-    Source,
-    Started,
-    Where,
-)
+from services.chat.domain import Message, Model, Outcome, Question, Role, Source, Started, Where
 from services.chat.ending import Ending, ended, failed, uncancel, unexpected
 from services.chat.errors import ContentRefusedError, ModelDownError
 from services.chat.live_answer import LiveAnswer
@@ -44,6 +33,7 @@ from services.chat.pump import Pump
 from services.chat.review import Reviewing, demand_allowed
 from services.chat.settlement import Prepaid, Settlement
 from services.chat.upstreams.parameters import accepted
+from services.chat.verdicts import InputCheck, Review
 from services.chat.window import answered, demand_countable, fit, is_long, weigh, weigh_extra, whole
 from services.runtime.errors import Code, ServiceError, UnavailableError
 

@@ -9,23 +9,19 @@ from services.chat.answer_stream import AnswerStream
 from services.chat.domain import (
     Chunk,
     FinishReason,
-    InputCheck,
     Message,
     Model,
     Options,
-    OutputPlan,
     Piece,
     Place,
     Prepayment,
     Question,
-    Review,
     Role,
-    Screened,
     Usage,
-    Verdict,
 )
 from services.chat.errors import ModelNotFoundError
 from services.chat.ports import Bill, Recollection, Remembering, Window
+from services.chat.verdicts import InputCheck, OutputPlan, Review, Screened, Verdict
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError
 from tests.fakes.answer_streams import generated
 

@@ -17,14 +17,13 @@ from services.chat.domain import (
     Message,
     Model,
     Options,
-    OutputPlan,
     Question,
-    Review,
     Role,
 )
 from services.chat.pump import Pump
 from services.chat.settlement import Settlement
 from services.chat.turn import Turns
+from services.chat.verdicts import OutputPlan, Review
 from services.runtime.errors import ServiceError
 from tests.fakes.turn_ports import (
     CharacterTokenizer,

@@ -3,8 +3,9 @@
 from queqiao.billing.v1 import billing_pb2
 from queqiao.moderation.v1 import moderation_pb2
 
-from services.chat.domain import InputCheck, Outcome, OutputPlan, Prepayment, Review, Screened, Source, Usage, Verdict
+from services.chat.domain import Outcome, Prepayment, Source, Usage
 from services.chat.ports import Bill, Window
+from services.chat.verdicts import InputCheck, OutputPlan, Review, Screened, Verdict
 
 _LAYERS = {
     moderation_pb2.LAYER_LEXICON: "lexicon",

@@ -13,8 +13,9 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from sandbox.ports import free_ports
 from services.chat.clients import ModerationClient, WalletClient
-from services.chat.domain import InputCheck, Message, Model, Options, Outcome, Prepayment, Question, Role, Usage
+from services.chat.domain import Message, Model, Options, Outcome, Prepayment, Question, Role, Usage
 from services.chat.ports import Bill, Window
+from services.chat.verdicts import InputCheck
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, InvalidRequestError, RemoteError, ServiceError, UnavailableError
 from services.runtime.status import to_status

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chat.domain import OutputPlan, Review
 from services.chat.passages import Passage, Passages
+from services.chat.verdicts import OutputPlan, Review
 
 PLAN = OutputPlan(Review.BESIDE, passage_characters=10, overlap_characters=3)
 REFERRED = OutputPlan(Review.BESIDE, referred_only=True, passage_characters=10, overlap_characters=3)

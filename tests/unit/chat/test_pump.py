@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from services.chat.domain import Chunk, Delta, Event, FinishReason, InputCheck, OutputPlan, Review, Screened, Verdict
+from services.chat.domain import Chunk, Delta, Event, FinishReason
 from services.chat.draft import Draft
 from services.chat.errors import UpstreamError
 from services.chat.live_answer import LiveAnswer
 from services.chat.ports import WINDOW_CHARACTERS_MAX, Window
 from services.chat.pump import Pump
 from services.chat.review import Reviewing
+from services.chat.verdicts import InputCheck, OutputPlan, Review, Screened, Verdict
 from services.runtime.errors import ServiceError, UnavailableError
 from tests.fakes.answer_streams import GeneratedStream, generated
 from tests.fakes.turn_ports import Waits, WordModeration, chunk

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from services.chat.domain import Completed, FinishReason, Outcome, OutputPlan, Review, Started
+from services.chat.domain import Completed, FinishReason, Outcome, Started
 from services.chat.errors import UpstreamError
+from services.chat.verdicts import OutputPlan, Review
 from services.runtime.errors import Code, RemoteError
 from tests.fakes.turn_ports import chunk
 from tests.fakes.turn_scene import Scene, failed

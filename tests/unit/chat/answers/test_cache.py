@@ -18,15 +18,14 @@ from services.chat.domain import (
     FinishReason,
     Message,
     Outcome,
-    OutputPlan,
     Question,
-    Review,
     Role,
     Source,
     Started,
     Usage,
 )
 from services.chat.errors import UpstreamError
+from services.chat.verdicts import OutputPlan, Review
 from tests.fakes.answer_streams import generated
 from tests.fakes.turn_ports import chunk
 from tests.fakes.turn_scene import HELLO, Scene, completed, failed, said

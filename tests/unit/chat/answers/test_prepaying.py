@@ -13,16 +13,15 @@ from services.chat.domain import (
     FinishReason,
     Message,
     Outcome,
-    OutputPlan,
     Prepayment,
     Question,
-    Review,
     Role,
     Source,
     Started,
     Usage,
 )
 from services.chat.streams.domain import decode, encode
+from services.chat.verdicts import OutputPlan, Review
 from services.runtime.errors import UnavailableError
 from tests.fakes.turn_ports import chunk
 from tests.fakes.turn_scene import HELLO, Scene, completed, failed, said
