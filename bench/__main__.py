@@ -65,7 +65,7 @@ class Scale:
         return [*baselines, warm_up, idle, *realistic, burst, hits]
 
 
-async def run(scale: Scale, users: int) -> bool:
+async def run(scale: Scale, users: int, workers: int) -> bool:
     """Measures, prints and writes; answers whether every chat was answered.
 
     SIGINT and SIGTERM cancel it; whatever it started is stopped first.
@@ -78,7 +78,7 @@ async def run(scale: Scale, users: int) -> bool:
     described = machine.describe()
     programs = compiled(_PROGRAMS, _say)
     async with SimulatorProcess(program=programs.simulator) as simulator:
-        given = {"WEB_CLIENT_DIR": str(_WEB_CLIENT)}
+        given = {"WEB_CLIENT_DIR": str(_WEB_CLIENT), "WORKERS": str(workers)}
         async with measured_mesh(simulator.url, users, _say, given) as measured_here:
             mesh, side = measured_here.mesh, measured_here.side
             keys, provider = side.api_keys, {"simulator": simulator.pid}
@@ -107,6 +107,7 @@ async def run(scale: Scale, users: int) -> bool:
         "machine": described,
         "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": _IDLE, "burst": _BURST},
         "users": users,
+        "workers": workers,
         "limits_raised": LIMITS,
         "results": [measured.as_json() for measured in results],
         "rush": asdict(rushed),
@@ -160,6 +161,7 @@ def main() -> None:
     parser.add_argument("--rates", help="realistic chats per second, such as 25,50,100,200")
     parser.add_argument("--seconds", type=float, help="of each realistic window")
     parser.add_argument("--users", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=1, help="processes of each service")
     options = parser.parse_args()
     loads = tuple(ledger.loads(quick=options.quick))
     usual = Scale((25, 50, 100, 200), 4, 5, 3, 64, loads, moderation=True, times=3)
@@ -174,7 +176,7 @@ def main() -> None:
         parser.error("rates, seconds and users must be more than 0")
     scale = replace(usual, rates=rates, realistic_s=seconds)
     try:
-        answered = asyncio.run(run(scale, options.users))
+        answered = asyncio.run(run(scale, options.users, options.workers))
     except (PartError, WindowError, RuntimeError) as error:
         sys.exit(f"bench: {error}")
     except asyncio.CancelledError:

@@ -24,6 +24,14 @@ class Usage:
     memory_bytes: int
     resident_bytes: int
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together."""
+        return Usage(
+            self.cpu_s + other.cpu_s,
+            self.memory_bytes + other.memory_bytes,
+            self.resident_bytes + other.resident_bytes,
+        )
+
 
 def usage(pid: int) -> Usage:
     """The usage of a process tree.
@@ -50,8 +58,12 @@ def usage(pid: int) -> Usage:
 
 
 def usages(pids: Mapping[str, int]) -> dict[str, Usage]:
-    """The usage of each named process tree."""
-    return {name: usage(pid) for name, pid in pids.items()}
+    """The usage of each named process tree; workers of one service, such as "chat" and "chat 2", count as one."""
+    found: dict[str, Usage] = {}
+    for name, pid in pids.items():
+        service = name.partition(" ")[0]
+        found[service] = found.get(service, Usage(0.0, 0, 0)) + usage(pid)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

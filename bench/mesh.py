@@ -11,6 +11,7 @@ import aiohttp
 from bench.report import SERVICES
 from bench.runner import Side, WindowError
 from sandbox.mesh import Mesh
+from sandbox.workers import Workers
 
 _ROOT = Path(__file__).resolve().parent.parent
 STATE = _ROOT / ".run" / "bench"
@@ -47,7 +48,8 @@ async def measured_mesh(
     """
     told = {"OPENAI_BASE_URL": provider_url, "OPENAI_API_KEY": "sk-simulated", **LIMITS, **(given or {})}
     async with Mesh(STATE, given=told, port=0, progress=say) as mesh:
-        pids = {name: mesh.process(name).pid for name in SERVICES}
+        workers = [name for service in SERVICES for name in Workers.of(told).names(service)]
+        pids = {name: mesh.process(name).pid for name in workers}
         pids |= {name: mesh.process(title).pid for name, title in PARTS.items()}
         yield MeasuredMesh(mesh, Side(f"{mesh.url}/v1", await log_in(mesh.url, users), pids))
 
