@@ -116,7 +116,7 @@ class ProviderClient:
                     )
                     response = await stack.enter_async_context(asking)
                     await _demand_ok(response, model.id)
-                stream = ProviderStream(response.content, span)
+                stream = ProviderStream(response, span, silence_s=self._settings.silence_timeout_s)
                 yield stream
                 if stream.ended:
                     await _read_to_end(response.content)

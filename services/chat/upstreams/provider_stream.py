@@ -1,7 +1,8 @@
 """A provider's answer, read from its connection when somebody looks."""
 
+import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import aiohttp
 import msgspec
@@ -19,10 +20,16 @@ class ProviderStream(AnswerStream):
     So an event of the provider costs no wake-up, no task and no parser of its own.
     """
 
-    def __init__(self, content: aiohttp.StreamReader, span: trace.Span) -> None:
-        """Read this body; the span is told how the answer ends."""
-        self._content = content
+    def __init__(self, response: aiohttp.ClientResponse, span: trace.Span, *, silence_s: float) -> None:
+        """Read this body, in which nothing may be silent for longer; the span is told how the answer ends."""
+        self._content = response.content
         self._span = span
+        self._silence_s = silence_s
+        self._clock = asyncio.get_running_loop().time
+        self._heard_at = self._clock()
+        if response.connection is not None and response.connection.protocol is not None:
+            # aiohttp would set a timer anew at each event, which costs as much as reading it.
+            response.connection.protocol.read_timeout = None
         self._reader = StreamReader()
         # Parsed by `arrived`, and not taken yet.
         self._next: Chunk | None = None
@@ -41,7 +48,9 @@ class ProviderStream(AnswerStream):
         """
         if self._next is None and not self._over:
             with translated():
-                self._parse(self._received())
+                data = self._received()
+                self._demand_heard(data)
+                self._parse(data)
         chunk, self._next = self._next, None
         return chunk
 
@@ -53,7 +62,17 @@ class ProviderStream(AnswerStream):
         """
         with translated():
             while self._next is None and not self._over:
-                self._parse(await self._content.readany())
+                try:
+                    async with asyncio.timeout(self._silence_s):
+                        data = await self._content.readany()
+                except TimeoutError:
+                    raise broken_off(Kind.TIMEOUT) from None
+                self._heard_at = self._clock()
+                self._parse(data)
+
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        """Call this at the end of the response."""
+        self._content.on_eof(tell)
 
     def _received(self) -> bytes:
         """What the transport has gathered; when the connection has failed, what came before that is given first."""
@@ -63,6 +82,13 @@ class ProviderStream(AnswerStream):
         if failure is not None and not data:
             raise failure
         return data
+
+    def _demand_heard(self, data: bytes) -> None:
+        now = self._clock()
+        if data or self._content.at_eof():
+            self._heard_at = now
+        elif now - self._heard_at > self._silence_s:
+            raise broken_off(Kind.TIMEOUT)
 
     def _parse(self, data: bytes) -> None:
         reader = self._reader

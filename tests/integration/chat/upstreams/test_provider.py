@@ -31,11 +31,10 @@ async def simulator() -> AsyncIterator[SimulatorProcess]:
 
 
 async def connected(url: str, **settings: Any) -> AsyncIterator[ProviderClient]:
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=0.5, sock_read=0.5)
+    known = ProviderSettings("sim", url, (), silence_timeout_s=0.5, **settings)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=0.5, sock_read=known.silence_timeout_s)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield ProviderClient(
-            session, SecretStr(SECRET), ProviderSettings("sim", url, (), **settings), trace.NoOpTracer()
-        )
+        yield ProviderClient(session, SecretStr(SECRET), known, trace.NoOpTracer())
 
 
 @pytest.fixture
@@ -179,6 +178,18 @@ async def test_each_failure_has_its_own_kind_without_the_providers_words(
     assert caught.value.kind is kind
     assert "simulat" not in caught.value.error.message.lower()
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_whoever_only_looks_hears_of_silence_too(provider: ProviderClient) -> None:
+    async with provider.answer(MODEL, [user("[[sim deltas=5 stall_after=2]]")], Options()) as stream:
+        await stream.arrived()
+        assert stream.take() is not None
+        with pytest.raises(CallFailedError) as caught:
+            async with asyncio.timeout(3):
+                while True:
+                    stream.take()
+                    await asyncio.sleep(0.05)
+    assert caught.value.kind is Kind.TIMEOUT
 
 
 async def test_a_burst_that_ends_badly_gives_what_came_before_first(provider: ProviderClient) -> None:
