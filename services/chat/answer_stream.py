@@ -1,7 +1,7 @@
 """An answer as it comes in, before anything is done with it. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from services.chat.domain import Chunk
 
@@ -33,6 +33,9 @@ class AnswerStream(ABC, AsyncIterator[Chunk]):
         Raises:
             ServiceError: The answer broke off before.
         """
+
+    def when_whole(self, tell: Callable[[], None]) -> None:  # who cannot know it tells nothing
+        """Call this once all of it has arrived, taken or not; at once when it has."""
 
     async def __anext__(self) -> Chunk:
         """What has arrived, once something has."""

@@ -38,9 +38,12 @@ _CLOSING_PATIENCE_S = 0.05
 # Characters of all windows in a message: at four bytes a character that is half of what a peer takes.
 _MESSAGE_CHARACTERS_MAX = 1_000_000
 
+# While moderation screens one message of windows the next is on its way.
+_SCREENING_CALLS = 2
+
 # As moderation.proto says.
 _WINDOWS_MAX = 1024
-_QUESTIONS_MAX = 64
+_QUESTIONS_MAX = 32
 _SHARED_CHARACTERS_MAX = 16_384
 
 # A settlement is money: it is tried again for as long as the reservation surely holds.
@@ -55,9 +58,11 @@ class ModerationClient:
         """Use this peer; questions of turns that begin together share calls."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
-        self._screening = Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S)
-        # One exchange at a time.
-        self._screens = asyncio.Lock()
+        self._screening = [
+            Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S) for _ in range(_SCREENING_CALLS)
+        ]
+        # One exchange at a time on each call.
+        self._screens = asyncio.Semaphore(_SCREENING_CALLS)
         self._checking = Exchange(peer, self._stub.CheckInputs, timeout_s=_CHECK_TIMEOUT_S)
         self._questions: Batcher[moderation_pb2.CheckInputRequest, InputCheck | ServiceError] = Batcher(
             self._check_all, in_flight_max=1, batch_max=_QUESTIONS_MAX
@@ -90,7 +95,11 @@ class ModerationClient:
         for part in _parts(windows):
             request = moderation_pb2.ScreenOutputRequest(windows=map(peers.output_window, part))
             async with self._screens:
-                response = await self._screening.send(request)
+                exchange = self._screening.pop()
+                try:
+                    response = await exchange.send(request)
+                finally:
+                    self._screening.append(exchange)
             results += [peers.screened(result, response.version) for result in response.results]
         return results
 

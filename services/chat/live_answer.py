@@ -57,6 +57,10 @@ class LiveAnswer:
         """
         await self._stream.arrived()
 
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        """Call this once all of it has arrived."""
+        self._stream.when_whole(tell)
+
     def take(self) -> Window | None:
         """Take in what has arrived; answers what is to be screened now."""
         return None if self.ended.done() else self._guarded(self._taken)

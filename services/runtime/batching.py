@@ -17,6 +17,7 @@ class Batcher(Generic[ItemT, ResultT]):
         *,
         in_flight_max: int,
         batch_max: int = 512,
+        enough: int = 32,
     ) -> None:
         """Batch for `call`, which answers one result an item, in order.
 
@@ -24,10 +25,12 @@ class Batcher(Generic[ItemT, ResultT]):
             call: Sends a batch.
             in_flight_max: How many calls may run at once.
             batch_max: How many items one call may carry.
+            enough: How many items wait no longer for others: more on board would save hardly anything.
         """
         self._call = call
         self._in_flight_max = in_flight_max
         self._batch_max = batch_max
+        self._enough = enough
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._in_flight: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -47,7 +50,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """
         result: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
-        if patience_s > 0:
+        if patience_s > 0 and len(self._waiting) < self._enough:
             self._wait(patience_s)
         else:
             self._hurry()

@@ -1,7 +1,7 @@
 """Answers that come in as a test says."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from services.chat.answer_stream import AnswerStream
@@ -18,6 +18,7 @@ class GeneratedStream(AnswerStream):
         self._error: Exception | None = None
         self._over = False
         self._news = asyncio.Event()
+        self._told_when_whole: list[Callable[[], None]] = []
         self.looks = 0
 
     @property
@@ -41,6 +42,12 @@ class GeneratedStream(AnswerStream):
         if not self._chunks and self._error is not None:
             raise self._error
 
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        if self._over:
+            tell()
+        else:
+            self._told_when_whole.append(tell)
+
     async def gather(self, chunks: AsyncGenerator[Chunk]) -> None:
         try:
             async with aclosing(chunks):
@@ -51,6 +58,8 @@ class GeneratedStream(AnswerStream):
             self._error = error
         self._over = True
         self._news.set()
+        for tell in self._told_when_whole:
+            tell()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ until one of those who listen takes it, for all of them: the slowest holds nobod
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -81,6 +81,11 @@ class Flight:
         if self._stream is not None and not self._over.is_set():
             await self._stream.arrived()
 
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        """Call this once all of it has arrived."""
+        if self._stream is not None:
+            self._stream.when_whole(tell)
+
     async def _fly(self) -> None:
         try:
             async with self._call() as stream:
@@ -123,6 +128,9 @@ class _Listener(AnswerStream):
         if flight.error is not None:
             raise flight.error
         return None
+
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        self._flight.when_whole(tell)
 
     async def arrived(self) -> None:
         if self._heard == len(self._flight.chunks):

@@ -1,7 +1,7 @@
 """An answer that has begun."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -86,6 +86,10 @@ class Opened(AnswerStream):
         if self.lost_calls:
             chunk, self.lost_calls = replace(chunk, lost_calls=self.lost_calls), 0
         return chunk
+
+    def when_whole(self, tell: Callable[[], None]) -> None:
+        """Call this once all of it has arrived."""
+        self._stream.when_whole(tell)
 
     async def arrived(self) -> None:
         """Wait for more.

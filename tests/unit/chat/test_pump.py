@@ -40,6 +40,19 @@ class CountingModeration(WordModeration):
         return await super().screen(windows)
 
 
+class FailingFor(CountingModeration):
+    """Does not answer a call that has this text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    async def screen(self, windows: Sequence[Window]) -> list[Screened]:
+        if any(window.text == self._text for window in windows):
+            raise UnavailableError("moderation is away")
+        return await super().screen(windows)
+
+
 class Shown:
     """What was shown of one answer, and when, in ticks of the loop's clock."""
 
@@ -82,6 +95,21 @@ async def test_the_first_words_do_not_wait_for_the_clock() -> None:
     assert pump.live == 0
 
 
+async def test_an_answer_that_is_whole_before_its_first_tick_does_not_wait_for_it() -> None:
+    shown, pump = Shown(), Pump(CountingModeration(), tick_s=10)
+    async with asyncio.timeout(1):
+        await pumped(pump, shown, "first", 0.01, " and last", STOP)
+    assert shown.texts == ["first", " and last"]
+
+
+async def test_one_that_has_seen_a_tick_waits_for_the_next_and_its_end_costs_no_call_of_its_own() -> None:
+    moderation = CountingModeration()
+    pump, shown = Pump(moderation, tick_s=0.05), Shown()
+    await pumped(pump, shown, "a", 0.07, "b", 0.01, "c", STOP)
+    assert shown.texts == ["a", "bc"]
+    assert moderation.calls == [1, 1]
+
+
 async def test_what_arrives_between_two_ticks_is_one_text_and_nobody_looks_meanwhile() -> None:
     shown, pump = Shown(), Pump(CountingModeration(), tick_s=0.05)
     await pumped(pump, shown, "a", 0.01, "b", 0.001, "c", 0.001, "d", 0.2, "e", STOP)
@@ -98,6 +126,19 @@ async def test_all_answers_share_a_call_of_moderation() -> None:
     assert {"".join(shown.texts) for shown in all_shown} == {"x" * 10}
     assert max(moderation.calls) == 20
     assert len(moderation.calls) < 20
+
+
+async def test_many_answers_go_in_several_calls_and_a_call_that_fails_ends_its_own_alone() -> None:
+    moderation = FailingFor("b")
+    pump, turns = Pump(moderation, tick_s=0.02, together=2), [Shown() for _ in range(6)]
+    last_words = ["a"] * 4 + ["b"] * 2
+    results = await asyncio.gather(
+        *(pumped(pump, shown, "xx", 0.01, last, STOP) for shown, last in zip(turns, last_words, strict=True)),
+        return_exceptions=True,
+    )
+    assert max(moderation.calls) == 2
+    assert [isinstance(result, ServiceError) for result in results] == [False] * 4 + [True] * 2
+    assert ["".join(shown.texts) for shown in turns] == ["xxa"] * 4 + ["xx"] * 2
 
 
 async def test_passes_never_overlap_and_whoever_becomes_due_goes_with_the_next() -> None:

@@ -117,3 +117,11 @@ async def test_whoever_found_no_room_leaves_as_soon_as_a_call_may() -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*(batcher.submit(n, patience_s=30) for n in range(4)), batcher.submit(4))
     assert [len(batch) for batch in recorder.batches] == [2, 2, 1]
+
+
+async def test_when_enough_wait_patiently_they_go_at_once() -> None:
+    recorder = Recorder()
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=2, enough=3)
+    async with asyncio.timeout(1):
+        await asyncio.gather(*(batcher.submit(n, patience_s=10) for n in range(3)))
+    assert recorder.batches == [[0, 1, 2]]
