@@ -5,6 +5,7 @@ it needs from the outside comes through ports.
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.moderation.categories import categories
 from services.moderation.domain import Action, Direction, Finding, Layer, Opinion, OutputPlan, Review, Subject, Verdict
@@ -14,6 +15,7 @@ from services.moderation.lexicon.judging import Judged, judge
 from services.moderation.lexicon.lexicon import Lexicon
 from services.moderation.lexicon.screening import screen
 from services.moderation.ports import Audit, Lexicons, Metrics, Panel
+from services.runtime.trace import trace_id_of
 
 _ACCEPTED = Verdict()
 
@@ -34,20 +36,21 @@ class InputCheck:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The part of an answer that was not released; `preceding` is what was released just before it."""
+class Window(NamedTuple):
+    """The part of an answer that was not released; `preceding` is what was released just before it.
+
+    There are many of them, and tuples are cheap to make.
+    """
 
     request_id: str
     user_id: str
     text: str
     preceding: str
     last: bool
-    trace_id: str = ""
+    traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowCheck:
+class WindowCheck(NamedTuple):
     """How many characters of a window may be shown, the judgement, and whether remote layers should see them."""
 
     released_characters: int
@@ -102,18 +105,16 @@ class Checks:
         lexicon = self._lexicons.current
         with self._metrics.timed(Direction.OUTPUT, texts=len(windows)):
             screened = [screen(lexicon, w.text, preceding=w.preceding, last=w.last) for w in windows]
-            suspicions = [
-                self._learned.judge_window(lexicon, w.preceding, w.text, last=w.last) if found.refused is None else None
-                for w, found in zip(windows, screened, strict=True)
-            ]
+            passed = [w for w, found in zip(windows, screened, strict=True) if found.refused is None]
+            judged = iter(self._learned.judge_windows(lexicon, [(w.preceding, w.text, w.last) for w in passed]))
         checks = []
-        for window, found, suspicion in zip(windows, screened, suspicions, strict=True):
+        for window, found in zip(windows, screened, strict=True):
+            suspicion = next(judged) if found.refused is None else None
             if found.refused is not None or found.referred or found.logged or suspicion is not None:
                 subject = Subject(Direction.OUTPUT, window.request_id, window.user_id, window.text)
-                self._note_matches(
-                    lexicon, subject, found.refused, found.referred, found.logged, trace_id=window.trace_id
-                )
-                self._note_suspicion(subject, suspicion, trace_id=window.trace_id)
+                trace_id = trace_id_of(window.traceparent)
+                self._note_matches(lexicon, subject, found.refused, found.referred, found.logged, trace_id=trace_id)
+                self._note_suspicion(subject, suspicion, trace_id=trace_id)
             referred = bool(found.referred) or suspicion is not None
             checks.append(WindowCheck(found.released_characters, _by_lexicon(found.refused), referred))
         return checks

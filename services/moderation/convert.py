@@ -9,7 +9,6 @@ from services.moderation.checks import InputCheck, Moderated, Window, WindowChec
 from services.moderation.domain import Direction, Layer, Review, Subject, Verdict
 from services.runtime.errors import InvalidRequestError, ServiceError
 from services.runtime.status import to_status
-from services.runtime.trace import trace_id_of
 
 _INPUT_CHARACTERS_MAX = 1_048_576
 _QUESTIONS_MAX = 64
@@ -28,6 +27,8 @@ _LAYERS = {
     Layer.WECHAT: moderation_pb2.LAYER_WECHAT,
     Layer.OPENAI: moderation_pb2.LAYER_OPENAI,
 }
+# Most are; what it is put into has a copy of it.
+_ACCEPTED = moderation_pb2.Verdict()
 _REVIEWS = {
     Review.NONE: moderation_pb2.REVIEW_UNSPECIFIED,
     Review.BESIDE: moderation_pb2.REVIEW_BESIDE,
@@ -85,7 +86,8 @@ def windows(request: moderation_pb2.ScreenOutputRequest) -> list[Window]:
     wrong: dict[str, str] = {}
     if not 1 <= len(request.windows) <= _WINDOWS_MAX:
         wrong["windows"] = f"must hold 1 to {_WINDOWS_MAX} windows"
-    for index, window in enumerate(request.windows):
+    windows = [Window(w.request_id, w.user_id, w.text, w.preceding, w.last, w.traceparent) for w in request.windows]
+    for index, window in enumerate(windows):
         if not window.request_id:
             wrong[f"windows[{index}].request_id"] = "is required"
         if len(window.text) > _TEXT_CHARACTERS_MAX:
@@ -93,10 +95,7 @@ def windows(request: moderation_pb2.ScreenOutputRequest) -> list[Window]:
         if len(window.preceding) > _PRECEDING_CHARACTERS_MAX:
             wrong[f"windows[{index}].preceding"] = f"must be at most {_PRECEDING_CHARACTERS_MAX} characters"
     _refuse(wrong)
-    return [
-        Window(w.request_id, w.user_id, w.text, w.preceding, w.last, trace_id_of(w.traceparent))
-        for w in request.windows
-    ]
+    return windows
 
 
 def texts(request: moderation_pb2.ModerateRequest) -> list[Subject]:
@@ -118,6 +117,8 @@ def texts(request: moderation_pb2.ModerateRequest) -> list[Subject]:
 
 def verdict(verdict: Verdict) -> moderation_pb2.Verdict:
     """A judgement."""
+    if not verdict.refused:
+        return _ACCEPTED
     return moderation_pb2.Verdict(refused=verdict.refused, layer=_LAYERS[verdict.layer], label=verdict.label)
 
 

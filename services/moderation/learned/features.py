@@ -4,7 +4,7 @@ The lexicon's folds have undone disguises before: width, traditional characters,
 that are read as characters, split characters, repeats. So a text in disguise has nearly the features of the plain one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from re import compile as pattern
 
 import numpy as np
@@ -56,14 +56,18 @@ class Featurizer:
     def view(self, text: str) -> str:
         """A text as the model reads it: folded, joined, every number "0", and every run of one character once."""
         text = _PLUS.sub("加", text)
-        seen = self._folder.base(text)
-        if self._folder.has_emoji(text):
+        seen = base = self._folder.base(text)
+        if len(seen) != len(text) and self._folder.has_emoji(text):
             pictured = self._folder.pictured(text)
             # Many of them stand between the characters and for nothing.
             seen = pictured if (len(pictured) - len(seen)) * _INSERTED_EVERY < len(seen) else seen
         if _LETTER_OR_DIGIT.search(seen):
-            bare = self._folder.bare(text)
-            if len(_INSERTED.findall(seen)) * _INSERTED_EVERY >= len(bare) > 0:
+            inserted = len(_INSERTED.findall(seen)) * _INSERTED_EVERY
+            # Whatever is not dropped and no letter or digit stays when those are left out.
+            if (
+                inserted >= len(base) - len(base.encode("ascii", "ignore"))
+                and inserted >= len(bare := self._folder.bare(text)) > 0
+            ):
                 seen = bare
             seen = _DIGITS.sub("0", seen)
         seen = collapsed(seen)
@@ -91,7 +95,12 @@ def gram_at(view: str, number: int) -> str:
 
 def features(view: str, bits: int) -> NDArray[np.uint32]:
     """The features of a view or a part of it, numbers below 2 ** bits: one an n-gram, short ones first, in order."""
-    marked = f"{_BEGIN}{view}{_END}".encode("utf-32-le", errors="surrogatepass")
+    return features_of_all([view], bits)
+
+
+def features_of_all(views: Sequence[str], bits: int) -> NDArray[np.uint32]:
+    """Those of the views as if they were one, so with n-grams that begin in one and end in the next."""
+    marked = "".join(f"{_BEGIN}{view}{_END}" for view in views).encode("utf-32-le", errors="surrogatepass")
     codes = np.frombuffer(marked, dtype=np.uint32)
     hashed = codes * _MULTIPLIER
     parts = [hashed]

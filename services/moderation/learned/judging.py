@@ -5,6 +5,7 @@ The weights in force and the lexicon's allowed phrases come from outside; a phra
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from re import compile as pattern
 from typing import Protocol
 
 from services.moderation.categories import CATEGORY_OF_LABEL
@@ -19,7 +20,7 @@ _SCORED_CHARACTERS = 100
 # … or when none has ended for so many.
 _UNENDED_CHARACTERS = 100
 
-_ENDS = "。！？!?\n；;…"
+_END = pattern("[。！？!?\n；;…]")
 
 
 class Screeners(Protocol):
@@ -71,11 +72,38 @@ class LearnedLayer:
 
     def judge(self, lexicon: Lexicon, text: str, direction: Direction) -> Suspicion | None:
         """The worst that a label's score does to a text: of what does as much, the highest. None: it passes."""
+        return self._judge_all(lexicon, [text], direction)[0]
+
+    def judge_windows(self, lexicon: Lexicon, windows: Sequence[tuple[str, str, bool]]) -> list[Suspicion | None]:
+        """As `judge`, of answers' last sentences, when one of them ends in the window; else None.
+
+        Args:
+            lexicon: Whose allowed phrases say nothing.
+            windows: Of each answer what stands before the window, the window, and whether nothing follows.
+        """
+        suspicions: list[Suspicion | None] = [None] * len(windows)
+        due = {
+            number: (preceding + window)[-_SCORED_CHARACTERS:]
+            for number, (preceding, window, last) in enumerate(windows)
+            if last or _END.search(window) or _is_unended(preceding + window)
+        }
+        if due:
+            judged = self._judge_all(lexicon, list(due.values()), Direction.OUTPUT)
+            for number, suspicion in zip(due, judged, strict=True):
+                suspicions[number] = suspicion
+        return suspicions
+
+    def _judge_all(self, lexicon: Lexicon, texts: Sequence[str], direction: Direction) -> list[Suspicion | None]:
         screener = self._screeners.current
         if screener is None or not self._policy.judges(direction):
-            return None
-        heard = lexicon.without_allowed(text)
-        scores = screener.scores(heard)
+            return [None] * len(texts)
+        heard = [lexicon.without_allowed(text) for text in texts]
+        scored = zip(heard, screener.scores_of_all(heard), strict=True)
+        return [self._suspected(screener, text, scores, direction) for text, scores in scored]
+
+    def _suspected(
+        self, screener: Screener, heard: str, scores: Sequence[Score], direction: Direction
+    ) -> Suspicion | None:
         block = self._block if direction is Direction.INPUT else {}
         for action, thresholds in ((Action.REFUSED, block), (Action.REFERRED, self._refer)):
             above = [each for each in scores if each.probability >= thresholds.get(each.label, 2.0)]
@@ -88,13 +116,6 @@ class LearnedLayer:
         thresholds = {**self._block, **self._refer}
         scores = screener.scores(lexicon.without_allowed(text))
         return any(each.probability >= thresholds.get(each.label, 2.0) for each in scores)
-
-    def judge_window(self, lexicon: Lexicon, preceding: str, window: str, *, last: bool) -> Suspicion | None:
-        """As `judge`, of an answer's last sentences, when one of them ends in the window; else None."""
-        seen = preceding + window
-        if not (last or any(end in window for end in _ENDS) or _is_unended(seen)):
-            return None
-        return self.judge(lexicon, seen[-_SCORED_CHARACTERS:], Direction.OUTPUT)
 
     def opinion(self, lexicon: Lexicon, text: str, suspicion: Suspicion | None) -> Opinion | None:
         """Every label's score, by category, and a refusal when the suspicion is one; None when nothing is scored."""
@@ -134,5 +155,4 @@ class LearnedLayer:
 
 
 def _is_unended(seen: str) -> bool:
-    tail = seen[-_UNENDED_CHARACTERS:]
-    return len(tail) == _UNENDED_CHARACTERS and not any(end in tail for end in _ENDS)
+    return len(seen) >= _UNENDED_CHARACTERS and _END.search(seen, len(seen) - _UNENDED_CHARACTERS) is None

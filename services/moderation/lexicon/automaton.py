@@ -13,6 +13,9 @@ from ahocorasick_rs import AhoCorasick
 from services.moderation.lexicon.entries import Entry
 from services.moderation.lexicon.spelling import Pattern
 
+# (index in `sought`, start, end) of each.
+Hits = Sequence[tuple[int, int, int]]
+
 # Of more patterns that go on alike, one will be written in a way that the tail allows.
 _LOOKED_AT_MAX = 16
 
@@ -47,9 +50,17 @@ class Automaton:
         self.sought: Sequence[tuple[Sought, ...]] = [by_text[text] for text in self._texts]
         # With no patterns there is nothing to compile.
         self._matcher = AhoCorasick(self._texts) if self._texts else None
-        self._pairs = {text[:2] for text in self._texts if len(text) > 1}
-        self._firsts = {text[0] for text in self._texts if len(text) > 1}
-        self._length_max = max(map(len, self._texts), default=0)
+        # How long the longest pattern is that begins with these two characters.
+        self._pairs: dict[str, int] = {}
+        self._length_max = self._han_length_max = 0
+        for text, alike in zip(self._texts, self.sought, strict=True):
+            size = len(text)
+            self._length_max = max(self._length_max, size)
+            if size > self._han_length_max and any(one.pattern.letters is None for one in alike):
+                self._han_length_max = size
+            if size > 1 and self._pairs.get(text[:2], 0) < size:
+                self._pairs[text[:2]] = size
+        self._firsts = {pair[0] for pair in self._pairs}
 
     def __bool__(self) -> bool:
         return self._matcher is not None
@@ -58,19 +69,26 @@ class Automaton:
         """Everything that is looked for."""
         return (sought for each in self.sought for sought in each)
 
-    def hits(self, view: str) -> Sequence[tuple[int, int, int]]:
-        """(index in `sought`, start, end) wherever a pattern stands in a view."""
+    def length_max(self, *, without_letters: bool = False) -> int:
+        """Of how many characters the longest pattern is; `without_letters` as `live_tails` has it."""
+        return self._han_length_max if without_letters else self._length_max
+
+    def hits(self, view: str) -> Hits:
+        """Wherever a pattern stands in a view."""
         return self._matcher.find_matches_as_indexes(view, overlapping=True) if self._matcher is not None else ()
 
-    def live_tails(self, view: str, *, without_letters: bool = False) -> Iterator[tuple[int, Sequence[Sought]]]:
+    def live_tails(
+        self, view: str, begin: int, *, without_letters: bool = False
+    ) -> Iterator[tuple[int, Sequence[Sought]]]:
         """Where tails begin from which patterns could still grow, the longest first; with them, or some of them.
 
-        `without_letters` says that the view has none, so that no pattern which has any will grow.
+        Those that begin before `begin` are left out. `without_letters` says that the view has none, so that no pattern
+        which has any will grow.
         """
         size = len(view)
-        for start in range(max(0, size - self._length_max + 1), size):
+        for start in range(max(begin, size - self._length_max + 1), size):
             if start + 1 < size:
-                if view[start : start + 2] not in self._pairs:
+                if self._pairs.get(view[start : start + 2], 0) <= size - start:
                     continue
             elif view[start] not in self._firsts:
                 return

@@ -6,9 +6,10 @@ breaking it for a reader: spaces, punctuation, symbols, control and zero-width c
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping
-from itertools import compress, groupby
-from re import DOTALL
+from collections.abc import Iterable, Mapping
+from itertools import compress
+from operator import ne
+from re import DOTALL, Pattern, escape
 from re import compile as pattern
 
 from opencc import OpenCC
@@ -32,10 +33,11 @@ HAN_NUMERALS = frozenset(_NUMERALS)
 # What people write for a letter.
 _LEET = dict(zip("0134578@$!", "oieastbasi", strict=True))
 
+_LETTER_SEARCH = pattern(r"[0-9A-Za-z\uff10-\uff5a]")
 # A Chinese character, and before the next one a letter or digit: what may have been put into a word.
 _INSERTED_SEARCH = pattern(r"[\u2e80-\U0003ffff][^\u2e80-\U0003ffff]{0,40}?[0-9A-Za-z\uff10-\uff5a]")
 
-_RUN = pattern(r"(.)\1+", DOTALL)
+_REPEATED = pattern(r"(.)(?=\1)", DOTALL)
 _LEET_SEARCH = pattern("[0134578@$!]")
 
 # More than any text in earnest has different characters; texts of nonsense must not fill the memory.
@@ -45,8 +47,26 @@ _TABLE_CHARACTERS_MAX = 65_536
 _SYLLABLES_FROM = 0x100000
 
 
+class _Kept(dict[str, bool]):
+    """Whether a table keeps a character."""
+
+    def __init__(self, table: "_Table") -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, character: str) -> bool:
+        if len(self) >= _TABLE_CHARACTERS_MAX:
+            self.clear()
+        self[character] = self._table[ord(character)] is not None
+        return self[character]
+
+
 class _Table(dict[int, int | None]):
     """A table for str.translate that fills itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = _Kept(self)
 
     def __missing__(self, code: int) -> int | None:
         if len(self) >= _TABLE_CHARACTERS_MAX:
@@ -136,6 +156,13 @@ class Folder:
         self._bare = _Bare(self._base)
         self._syllables = _Syllables()
         self._emoji = frozenset(tables.emoji)
+        self._emoji_search = _ranges_of(tables.emoji)
+        self._tables: Mapping[str, _Table] = {
+            "base": self._base,
+            "pictured": self._pictured,
+            "leet": self._leet,
+            "bare": self._bare,
+        }
 
     def base(self, text: str) -> str:
         """The view that every text has."""
@@ -147,7 +174,8 @@ class Folder:
 
     def has_emoji(self, text: str) -> bool:
         """Whether the pictured view differs."""
-        return not self._emoji.isdisjoint(text)
+        # Most texts have nothing like them, which is seen at a glance.
+        return self._emoji_search.search(text) is not None and not self._emoji.isdisjoint(text)
 
     def pictured(self, text: str) -> str:
         """The base view, with emoji read as what they stand for."""
@@ -163,24 +191,20 @@ class Folder:
 
     def may_have_insertions(self, text: str) -> bool:
         """Whether a letter or digit stands after a Chinese character, near enough to be put between two."""
-        return _INSERTED_SEARCH.search(text) is not None
+        # Most texts have no letter at all, which is seen at a glance.
+        return _LETTER_SEARCH.search(text) is not None and _INSERTED_SEARCH.search(text) is not None
 
     def bare(self, text: str) -> str:
         """The base view without letters and digits."""
         return text.translate(self._bare)
 
+    def folded(self, text: str, kind: str) -> str:
+        """A view of the text; `kind` is base, pictured, leet or bare."""
+        return text.translate(self._tables[kind])
+
     def offsets(self, text: str, kind: str) -> list[int]:
         """Where in the text each character of a view stands; `kind` is base, pictured, leet or bare."""
-        tables: dict[str, _Table] = {
-            "base": self._base,
-            "pictured": self._pictured,
-            "leet": self._leet,
-            "bare": self._bare,
-        }
-        table = tables[kind]
-        # Each different character is looked up once: a table answers some of them by a call.
-        kept = {character for character in set(text) if table[ord(character)]}
-        return list(compress(range(len(text)), map(kept.__contains__, text)))
+        return list(compress(range(len(text)), map(self._tables[kind].kept.__getitem__, text)))
 
     def is_dropped(self, character: str) -> bool:
         """Whether the base view drops the character."""
@@ -197,17 +221,25 @@ class Folder:
 
 def has_runs(view: str) -> bool:
     """Whether a character stands beside itself."""
-    return _RUN.search(view) is not None
+    return _REPEATED.search(view) is not None
 
 
 def collapsed(view: str) -> str:
     """A view in which every run of one character is one character."""
-    return _RUN.sub(r"\1", view)
+    return _REPEATED.sub("", view)
 
 
-def runs(view: str) -> Iterator[int]:
-    """The lengths of a view's runs, in order."""
-    return (len(list(run)) for _, run in groupby(view))
+def bounds(view: str) -> list[int]:
+    """Where each run of a view begins, and where the last ends."""
+    begins = compress(range(1, len(view)), map(ne, view, view[1:]))
+    return [0, *begins, len(view)] if view else [0]
+
+
+def _ranges_of(characters: Iterable[str]) -> Pattern[str]:
+    """What finds these and what stands among them in Unicode, on the Chinese characters' plane and on the others."""
+    planes = [[each for each in characters if (each > "\uffff") is further] for further in (False, True)]
+    ranges = "".join(f"{escape(min(plane))}-{escape(max(plane))}" for plane in planes if plane)
+    return pattern(f"[{ranges}]" if ranges else "(?!)")
 
 
 def _compatible(character: str) -> str:

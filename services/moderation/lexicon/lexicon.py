@@ -8,11 +8,12 @@ The same search serves whole texts and streams: `search` takes what stands befor
 on what follows could still change its findings.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from services.moderation.lexicon.acceptance import Acceptance, Outcome
-from services.moderation.lexicon.automaton import Automaton, Role, Sought
+from services.moderation.lexicon.automaton import Automaton, Hits, Role, Sought
 from services.moderation.lexicon.entries import Entry, Tier
 from services.moderation.lexicon.findings import Match, Occurrence, Spans, alone, combined, distinct
 from services.moderation.lexicon.spelling import Pattern, shipped_speller
@@ -20,6 +21,9 @@ from services.moderation.lexicon.views import View, views
 
 # What a view sees, and not a spelling.
 _SEEN = ("plain", "homophones")
+
+# What of the text before a window is looked at first: twice as far as letters are looked for, and a word before that.
+_NEAR_CHARACTERS = 80
 
 # Beyond the end of any text.
 _NOWHERE = 2**62
@@ -31,6 +35,14 @@ class Found:
 
     matches: Sequence[Match]
     live: int
+
+
+class _Pass(NamedTuple):
+    """What is looked for in a view, and which of its characters is the first that was not seen earlier."""
+
+    automaton: Automaton
+    view: View
+    first: int
 
 
 class Lexicon:
@@ -82,19 +94,39 @@ class Lexicon:
         acceptance = Acceptance(self._folder, text, last=last)
         live = len(text)
         occurrences: list[Occurrence] = []
-        base: View | None = None
-        for automaton, view in self._passes(text):
-            base = base or view
-            hits = automaton.hits(view.text)
+        passes = [(each, each.automaton.hits(each.view.text)) for each in self._passes(text, begin)]
+        paired = _paired(passes)
+        for each, hits in passes:
             if hits:
-                found, waits_from = self._accepted(automaton.sought, hits, view, acceptance, begin)
+                found, waits_from = self._accepted(each, hits, acceptance, begin, paired, last=last)
                 occurrences += found
                 live = min(live, waits_from)
             if not last:
-                live = min(live, self._live(automaton, view, acceptance, begin))
-        if not occurrences or base is None:
+                live = min(live, self._live(each, acceptance, begin))
+        if not occurrences:
             return Found((), live)
-        return self._decided(distinct(occurrences), base, text, begin, live, last=last)
+        return self._decided(distinct(occurrences), passes[0][0].view, text, begin, live, last=last)
+
+    def glance(self, text: str, begin: int, *, last: bool) -> Found | None:
+        """As `search`, of the little that it takes to see that nothing is found; None where more is to be looked at.
+
+        That is so where a pattern ends behind `begin`, or at the very end: what stands before it may then count from
+        afar. Where none does, a combination has no later side, and no word waits for what follows.
+        """
+        skipped = max(0, begin - _NEAR_CHARACTERS)
+        near, begin = text[skipped:], begin - skipped
+        acceptance = Acceptance(self._folder, near, last=last)
+        live = len(near)
+        for each in self._passes(near, begin, glance_of=text):
+            automaton, view, first = each
+            # The first run may have been cut, and no pattern that ends in the window may reach it.
+            if skipped and first <= automaton.length_max(without_letters=view.evasion == "inserted"):
+                return None
+            if any(end > first or end == len(view.text) for _, _, end in automaton.hits(view.text)):
+                return None
+            if not last:
+                live = min(live, self._live(each, acceptance, begin))
+        return Found((), skipped + live)
 
     def _decided(
         self, occurrences: list[Occurrence], base: View, text: str, begin: int, live: int, *, last: bool
@@ -128,30 +160,43 @@ class Lexicon:
             if (pattern := self._speller.homophones(entry, plain)) is not None:
                 yield Sought(pattern, entry, Role.HEAD if entry.near else Role.WORD)
 
-    def _passes(self, text: str) -> Iterator[tuple[Automaton, View]]:
-        """What is looked for in which view."""
+    def _passes(self, text: str, begin: int, glance_of: str = "") -> Iterator[_Pass]:
+        """What is looked for in which view, the plainest first.
+
+        With `glance_of`, the text is the end of that, whose views it has, and nothing counts that ends before `begin`.
+        """
+        whole = glance_of or text
+        plainest: _Pass | None = None
         for view in views(self._folder, text):
-            yield self._words, view
+            each = _Pass(self._words, view, view.index_from(begin))
+            plainest = plainest or each
+            yield each
             if self._syllables:
-                yield self._syllables, view.by_syllables()
-        if self._latin and self._folder.has_leet(text):
-            yield self._latin, View(self._folder, text, "leet", self._folder.leet(text), "leet")
-        if self._words and self._folder.may_have_insertions(text):
-            yield self._words, View(self._folder, text, "bare", self._folder.bare(text), "inserted")
+                reach = max(0, each.first - self._syllables.length_max()) if glance_of else 0
+                yield _Pass(self._syllables, view.by_syllables(reach), each.first)
+        if self._latin and self._folder.has_leet(whole):
+            if plainest and not self._folder.has_leet(text):
+                yield plainest._replace(automaton=self._latin)
+            else:
+                view = View(self._folder, text, "leet", self._folder.leet(text), "leet")
+                yield _Pass(self._latin, view, view.index_from(begin))
+        if self._words and self._folder.may_have_insertions(whole):
+            view = View(self._folder, text, "bare", self._folder.bare(text), "inserted")
+            yield _Pass(self._words, view, view.index_from(begin))
 
     def _accepted(
-        self,
-        sought: Sequence[tuple[Sought, ...]],
-        hits: Iterable[tuple[int, int, int]],
-        view: View,
-        acceptance: Acceptance,
-        begin: int,
+        self, of: _Pass, hits: Hits, acceptance: Acceptance, begin: int, paired: Set[int], *, last: bool
     ) -> tuple[list[Occurrence], int]:
         """What is accepted; and from where on something is that is not certain yet."""
         accepted, waits_from = [], _NOWHERE
+        view = of.view
         for number, start, end in hits:
-            for each in sought[number]:
+            # Only what ends with the text can be uncertain.
+            is_certain = last or end < len(view.text)
+            for each in of.automaton.sought[number]:
                 pattern = each.pattern
+                if end <= of.first if each.role is Role.WORD else is_certain and id(each.entry) not in paired:
+                    continue
                 outcome = acceptance.of(pattern, view, start, end)
                 if outcome is Outcome.NO:
                     continue
@@ -165,9 +210,10 @@ class Lexicon:
                 accepted.append(Occurrence(*place, each, evasion, outcome is Outcome.DOUBTFUL))
         return accepted, waits_from
 
-    def _live(self, automaton: Automaton, view: View, acceptance: Acceptance, begin: int) -> int:
+    def _live(self, of: _Pass, acceptance: Acceptance, begin: int) -> int:
         """Where the longest tail begins that could still become a word."""
-        for start, growing in automaton.live_tails(view.text, without_letters=view.evasion == "inserted"):
+        view, is_bare = of.view, of.view.evasion == "inserted"
+        for start, growing in of.automaton.live_tails(view.text, of.first, without_letters=is_bare):
             needed = max(sought.pattern.runs[0] if sought.pattern.runs else 1 for sought in growing)
             at = view.tail(start, needed)
             if at >= begin and any(acceptance.may_begin(sought.pattern, view, start) for sought in growing):
@@ -184,7 +230,17 @@ class Lexicon:
                     spans.append(place)
         waits_from = len(text)
         if not last:
-            for start, growing in self._allowed.live_tails(view.text):
+            for start, growing in self._allowed.live_tails(view.text, 0):
                 at = min(view.span(start, len(view.text), each.pattern.runs[:1])[0] for each in growing)
                 waits_from = min(waits_from, at)
         return Spans(spans), waits_from
+
+
+def _paired(passes: Iterable[tuple[_Pass, Hits]]) -> Set[int]:
+    """The ids of the entries of which both sides seem to stand in a text."""
+    sides: dict[Role, set[int]] = {role: set() for role in Role}
+    for each, hits in passes:
+        for number in {number for number, _, _ in hits}:
+            for sought in each.automaton.sought[number]:
+                sides[sought.role].add(id(sought.entry))
+    return sides[Role.HEAD] & sides[Role.PARTNER]

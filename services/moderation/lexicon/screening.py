@@ -34,7 +34,9 @@ def screen(lexicon: Lexicon, window: str, *, preceding: str, last: bool) -> Scre
     before it could still come to be, and while a phrase could be completed in which it is innocent.
     """
     begin = len(preceding)
-    found = lexicon.search(preceding + window, begin, last=last)
+    seen = preceding + window
+    # In nearly every window nothing is found.
+    found = lexicon.glance(seen, begin, last=last) or lexicon.search(seen, begin, last=last)
     live = max(found.live - begin, len(window) - LIVE_CHARACTERS_MAX)
     if not found.matches:
         return Screened(live, None, (), ())

@@ -6,11 +6,11 @@ characters (拆字), pinyin, initials, and the word backwards. Each is bounded: 
 
 from collections.abc import Iterator
 from functools import cache
-from itertools import accumulate, product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from services.moderation.lexicon.entries import Entry, Evasion, Tier
-from services.moderation.lexicon.folding import HAN_NUMERALS, Folder, collapsed, has_runs, runs
+from services.moderation.lexicon.folding import HAN_NUMERALS, Folder, bounds, collapsed, has_runs
 from services.moderation.lexicon.readings import initials_of, syllable_of, syllables_of
 from services.moderation.lexicon.tables import Tables
 
@@ -153,8 +153,9 @@ class Speller:
         """A pattern for views in which every run is one character."""
         if not has_runs(key):
             return Pattern(key, evasion, letters, breaks)
-        lengths = tuple(runs(key))
-        firsts = [0, *accumulate(lengths)][:-1]
+        edges = bounds(key)
+        lengths = tuple(end - begin for begin, end in pairwise(edges))
+        firsts = edges[:-1]
         return Pattern(
             text=collapsed(key),
             evasion=evasion,

@@ -3,9 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
 
-from services.moderation.lexicon.folding import Folder, collapsed, has_runs, runs
+from services.moderation.lexicon.folding import Folder, bounds, collapsed
 
 
 class View:
@@ -22,12 +21,12 @@ class View:
         self._original = original
         self._kind = kind
         self._folded = folded
-        self.text = text if text is not None else collapsed(folded) if has_runs(folded) else folded
+        self.text = text if text is not None else collapsed(folded)
         self.evasion = evasion
 
-    def by_syllables(self) -> "View":
-        """The same by its syllables."""
-        by_syllables = self._folder.syllables(self.text)
+    def by_syllables(self, begin: int) -> "View":
+        """The same by its syllables, from a character on: of the same length."""
+        by_syllables = self.text[:begin] + self._folder.syllables(self.text[begin:])
         return View(self._folder, self._original, self._kind, self._folded, "homophones", by_syllables)
 
     @cached_property
@@ -39,12 +38,16 @@ class View:
     @cached_property
     def _bounds(self) -> list[int] | None:
         """Where each run begins among the characters that were not collapsed, and where the last ends."""
-        return [0, *accumulate(runs(self._folded))] if self.has_runs else None
+        return bounds(self._folded) if self.has_runs else None
 
     @property
     def has_runs(self) -> bool:
         """Whether a character is repeated anywhere."""
         return len(self.text) != len(self._folded)
+
+    def index_from(self, place: int) -> int:
+        """Which character is the first of whose run any stands at or behind a place in the original."""
+        return len(self.text) - len(collapsed(self._folder.folded(self._original[place:], self._kind))) if place else 0
 
     def run_length(self, index: int) -> int:
         """How often the character is repeated."""

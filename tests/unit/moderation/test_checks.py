@@ -142,7 +142,7 @@ async def test_a_passage_whose_combination_began_before_it_is_referred_all_the_s
 
 async def test_what_is_found_in_a_window_is_of_its_turns_trace() -> None:
     judging, notes = checks()
-    judging.screen([Window("req_1", "usr_1", "这是违禁词", "", last=True, trace_id="ab" * 16)])
+    judging.screen([Window("req_1", "usr_1", "这是违禁词", "", last=True, traceparent=f"00-{'ab' * 16}-{'cd' * 8}-00")])
     assert [finding.trace_id for finding in notes.noted] == ["ab" * 16]
 
 

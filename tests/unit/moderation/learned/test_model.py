@@ -1,6 +1,7 @@
 """Weights files and scores."""
 
 import hashlib
+from math import exp
 
 import pytest
 from hypothesis import given, settings
@@ -98,3 +99,19 @@ def test_every_feature_is_of_the_n_gram_that_is_named(view: str) -> None:
         gram = gram_at(view, number)
         assert len(gram) in (1, 2, 3)
         assert known.setdefault(gram, feature) == feature
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts=st.lists(st.text("一二兼职日结加微信🔫 +a1，。", max_size=130), max_size=8))
+def test_texts_that_are_scored_together_have_the_scores_that_each_has_alone(texts: list[str]) -> None:
+    assert SCREENER.scores_of_all(texts) == [SCREENER.scores(text) for text in texts]
+
+
+def test_what_short_texts_have_is_the_sum_of_the_weights_of_their_features() -> None:
+    weights = SCREENER.weights
+    for text in (OFFER, OFFER[:9], "今天天气不错，适合出门走走"):
+        found = features(Featurizer.shipped().view(text), weights.bits)
+        value = 1 / max(len(found), 16) ** 0.5
+        odds = weights.matrix[found].sum(axis=0, dtype=int) * value * weights.gains + weights.offsets
+        told = [score.probability for score in SCREENER.scores_of_all(["别的", text, OFFER])[1]]
+        assert told == pytest.approx([1 / (1 + exp(-each)) for each in odds])

@@ -19,37 +19,36 @@ from tests.unit.moderation.lexicon.cases import EVADED, INNOCENT, LEXICON
 ALSO = frozenset(Evasion)
 
 # Words within words, beside words, and that share beginnings and ends, in every tier.
-TANGLED = Lexicon(
-    [
-        Entry("违禁词"),
-        Entry("禁词表"),
-        Entry("词", 10001, Tier.REVIEW),
-        Entry("违禁表品"),
-        Entry("bad word"),
-        Entry("bad", tier=Tier.LOG),
-        Entry("worse"),
-        Entry("or"),
-        Entry("a1", tier=Tier.REVIEW),
-        Entry("毒x品"),
-        Entry("aab"),
-        Entry("赌博", also=ALSO),
-        Entry("天天赌"),
-        Entry("爸爸", tier=Tier.REVIEW),
-        Entry("六四"),
-        Entry("9024"),
-        Entry("664"),
-        Entry("冰毒", near=("出售", "ok"), within=6),
-        Entry("k粉", near=("词",), within=3, tier=Tier.REVIEW),
-        Entry("病毒", tier=Tier.ALLOW),
-        Entry("禁词表达", tier=Tier.ALLOW),
-        Entry("读博吧", tier=Tier.ALLOW),
-        Entry("毒", tier=Tier.LOG),
-        Entry("枪支"),
-        Entry("shit"),
-        Entry("god"),
-        Entry("赌赌钱"),
-    ]
+TANGLED_ENTRIES = (
+    Entry("违禁词"),
+    Entry("禁词表"),
+    Entry("词", 10001, Tier.REVIEW),
+    Entry("违禁表品"),
+    Entry("bad word"),
+    Entry("bad", tier=Tier.LOG),
+    Entry("worse"),
+    Entry("or"),
+    Entry("a1", tier=Tier.REVIEW),
+    Entry("毒x品"),
+    Entry("aab"),
+    Entry("赌博", also=ALSO),
+    Entry("天天赌"),
+    Entry("爸爸", tier=Tier.REVIEW),
+    Entry("六四"),
+    Entry("9024"),
+    Entry("664"),
+    Entry("冰毒", near=("出售", "ok"), within=6),
+    Entry("k粉", near=("词",), within=3, tier=Tier.REVIEW),
+    Entry("病毒", tier=Tier.ALLOW),
+    Entry("禁词表达", tier=Tier.ALLOW),
+    Entry("读博吧", tier=Tier.ALLOW),
+    Entry("毒", tier=Tier.LOG),
+    Entry("枪支"),
+    Entry("shit"),
+    Entry("god"),
+    Entry("赌赌钱"),
 )
+TANGLED = Lexicon(TANGLED_ENTRIES)
 
 PIECES = (
     *(
@@ -237,3 +236,8 @@ def test_the_two_sides_of_a_combination_are_seen_over_what_was_released() -> Non
     screened = screen(LEXICON, "有冰毒", preceding="大量出售", last=False)
     assert screened.refused is not None
     assert screened.released_characters == 1
+
+
+def test_a_side_of_a_combination_waits_until_it_is_certain() -> None:
+    assert screen(TANGLED, "我说ok", preceding="", last=False).released_characters == 2
+    assert screen(TANGLED, "我说ok吧", preceding="", last=False).released_characters == 5
