@@ -1,6 +1,8 @@
 """Imports are not looked through for garbage."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +29,16 @@ def test_an_import_that_fails_leaves_the_collector_at_work() -> None:
         raise ImportError
     assert gc.isenabled()
     gc.unfreeze()
+
+
+def test_optional_parts_of_libraries_are_left_out_and_can_be_imported_afterwards() -> None:
+    script = """
+import sys
+from services.runtime.importing import importing
+with importing():
+    import httpx, redis, structlog
+print(*(name for name in ("rich", "opentelemetry.sdk.metrics", "click", "psutil") if name in sys.modules))
+import rich.console, opentelemetry.sdk.metrics
+"""
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert said.stdout.split() == []
