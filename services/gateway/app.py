@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 from redis.asyncio import Redis
@@ -291,7 +292,7 @@ def _routes(
         operations,
         [
             WebSocketRoute("/v1/ws", sockets.serve),
-            *DocumentRoutes(document(operations), web_client).routes(),
+            *DocumentRoutes(partial(document, operations), web_client).routes(),
             *not_offered.routes(),
         ],
     )

@@ -1,7 +1,9 @@
 """`/openapi.json`, `/docs`, and `/` for a person who comes with a browser."""
 
+import asyncio
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +75,10 @@ _WELCOME = {
 class DocumentRoutes:
     """Shows the API's document, and at `/` the client or, without one, what this is."""
 
-    def __init__(self, document: Mapping[str, Any], web_client: WebClient | None) -> None:
-        """Show these."""
+    def __init__(self, document: Callable[[], Mapping[str, Any]], web_client: WebClient | None) -> None:
+        """Show these; the document is made when somebody asks for it first, for most processes are never asked."""
         self._web_client = web_client
-        self._json = msgspec.json.encode(document)
+        self._json = cache(lambda: msgspec.json.encode(document()))
         self._assets = Path(swagger_ui_bundle.swagger_ui_path)
 
     def routes(self) -> list[BaseRoute]:
@@ -93,7 +95,9 @@ class DocumentRoutes:
 
     async def document(self, request: Request) -> Response:
         """The document itself; pages of any origin may read it."""
-        return Response(self._json, headers=_HEADERS, media_type="application/json")
+        # In a thread: making it takes a tenth of a second, and answers are running.
+        content = await asyncio.to_thread(self._json)
+        return Response(content, headers=_HEADERS, media_type="application/json")
 
     async def viewer(self, request: Request) -> Response:
         """A page that shows the document and tries it out."""
