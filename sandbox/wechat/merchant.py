@@ -9,6 +9,7 @@ import secrets
 import string
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -30,7 +31,11 @@ _PUBLIC_KEY_PRIVATE = "pub_key_private.pem"
 
 @dataclass(frozen=True)
 class Merchant:
-    """One merchant's account with WeChat Pay and with virtual payment, and the keys of both sides."""
+    """One merchant's account with WeChat Pay and with virtual payment, and the keys of both sides.
+
+    WeChat's own keys are read when they are first used: checking one takes as long as importing half a library, and the
+    launcher uses none.
+    """
 
     folder: Path
     mchid: str
@@ -42,8 +47,6 @@ class Merchant:
     message_token: str
     merchant_certificate: x509.Certificate
     platform_certificate: x509.Certificate
-    platform_key: rsa.RSAPrivateKey
-    public_key_private: rsa.RSAPrivateKey
 
     @classmethod
     def open(cls, folder: Path) -> "Merchant":
@@ -55,10 +58,18 @@ class Merchant:
             folder=folder,
             merchant_certificate=x509.load_pem_x509_certificate(account.pop("merchant_certificate").encode()),
             platform_certificate=x509.load_pem_x509_certificate((folder / _PLATFORM_CERTIFICATE).read_bytes()),
-            platform_key=_load_key(folder / _PLATFORM_KEY),
-            public_key_private=_load_key(folder / _PUBLIC_KEY_PRIVATE),
             **account,
         )
+
+    @cached_property
+    def platform_key(self) -> rsa.RSAPrivateKey:
+        """What belongs to the platform's certificate."""
+        return _load_key(self.folder / _PLATFORM_KEY)
+
+    @cached_property
+    def public_key_private(self) -> rsa.RSAPrivateKey:
+        """What belongs to the WeChat Pay public key."""
+        return _load_key(self.folder / _PUBLIC_KEY_PRIVATE)
 
     @property
     def serial_no(self) -> str:

@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from services.billing.payments.providers import translation
+from services.billing.payments.providers.trust import trusted
 
 NAME = "virtual-payment"
 
@@ -72,7 +73,8 @@ class PlatformClient:
     def __init__(self, settings: VirtualPaymentSettings) -> None:
         """Speak for this mini-program."""
         self._settings = settings
-        self._http = httpx.AsyncClient(base_url=settings.base_url.rstrip("/"), timeout=_TIMEOUT)
+        base_url = settings.base_url.rstrip("/")
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=_TIMEOUT, verify=trusted(base_url))
         self._refreshing = asyncio.Lock()
         self._token = ""
         self._token_ends_at = 0.0

@@ -10,7 +10,9 @@ import re
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
+import httpx
 import structlog
 from cryptography import x509
 from wechatpayv3.async_ import AsyncWeChatPay
@@ -20,6 +22,7 @@ from wechatpayv3.async_.type import WeChatPayType
 from services.billing.payments.domain import Callback
 from services.billing.payments.errors import CallbackRefusedError
 from services.billing.payments.providers import translation
+from services.billing.payments.providers.trust import trusted
 from services.runtime.errors import ConfigurationError
 
 NAME = "wechatpay"
@@ -163,7 +166,7 @@ class WeChatPayClient:
 
 
 class _Core(AsyncCore):  # type: ignore[misc]  # wechatpayv3 publishes no types
-    """wechatpayv3's core, whose platform certificates come when they are needed."""
+    """wechatpayv3's core, whose platform certificates come when they are needed: a process starts without WeChat."""
 
     def __init__(self, settings: WeChatPayV3Settings, base_url: str) -> None:
         super().__init__(
@@ -171,7 +174,6 @@ class _Core(AsyncCore):  # type: ignore[misc]  # wechatpayv3 publishes no types
             cert_serial_no=settings.cert_serial_no,
             private_key=settings.private_key,
             apiv3_key=settings.apiv3_key,
-            timeout=(_CONNECT_TIMEOUT_S, _ANSWER_TIMEOUT_S),
             public_key=settings.public_key or None,
             public_key_id=settings.public_key_id or None,
         )
@@ -179,6 +181,12 @@ class _Core(AsyncCore):  # type: ignore[misc]  # wechatpayv3 publishes no types
         self._certificates: list[x509.Certificate] = []
         self._refreshing = asyncio.Lock()
         self._refresh_allowed_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Open the client; wechatpayv3's would believe every authority, wherever it speaks to."""
+        timeout = httpx.Timeout(_ANSWER_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=trusted(self._gate_way))
+        return self
 
     async def knows(self, serial: str) -> bool:
         """Whether a signature under this serial can be verified, if need be after asking for certificates."""
@@ -192,9 +200,6 @@ class _Core(AsyncCore):  # type: ignore[misc]  # wechatpayv3 publishes no types
 
     def _has_certificate(self, serial: str) -> bool:
         return any(certificate.serial_number == int(serial, 16) for certificate in self._certificates)
-
-    async def _init_certificates(self) -> None:
-        """Nothing yet: a process starts although WeChat does not answer."""
 
     async def _update_certificates(self) -> None:
         async with self._refreshing:
