@@ -28,7 +28,7 @@ CHECKS := check-types check-format check-lint check-imports check-buf check-prot
 
 .PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
 	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-h5 \
-	client-test bench bench-peers bench-soak quantize train-screener protos protos-released clean
+	client-test bench bench-peers bench-soak quantize train-screener readings protos protos-released clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -201,6 +201,9 @@ quantize: $(VENV)/.sandbox-installed ## Turn MODEL=file.gguf into 4 bits for LOC
 
 train-screener: $(VENV)/.installed ## Train the learned layer's weights that ship, from the corpus; the same bytes each time
 	@$(BIN)/python -m services.moderation.learned
+
+readings: $(VENV)/.installed ## Write how the words of the shipped lists are read, after one has changed
+	@$(BIN)/python -m services.moderation.lists
 
 clean: ## Remove everything that was installed, generated at run time or stored
 	@if [ -e $(VENV)/.sandbox-installed ]; then $(BIN)/python -m sandbox.clean; fi

@@ -1,30 +1,47 @@
-"""How Chinese characters are read: pypinyin, whose dictionaries are loaded when the first character is looked up.
+"""How Chinese characters are read: as pypinyin says, whose dictionaries take a third of a second to load.
 
-They take a good half second, which commands and tests that read no character need not wait for.
+So what they say of each character alone, and of the words of the lists that ship, stands in `tables/`, which
+`make readings` writes. pypinyin itself is loaded for the first word of another list that asks for its pinyin.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
+
+from services.moderation.lexicon.tables import read_characters, read_words
+
+# Where no character has a reading before, and none after.
+CHARACTERS = range(0x3400, 0x40000)
 
 
 def syllable_of(character: str) -> str:
     """How a Chinese character is mostly read, without its tone; "" for any other character."""
-    if not "\u3400" <= character <= "\U0003ffff":
-        return ""
-    library = _pypinyin()
-    read = library.pinyin(character, style=library.Style.NORMAL, errors="ignore")
-    return str(read[0][0]) if read else ""
+    return _characters().get(character, "")
 
 
 def syllables_of(word: str) -> tuple[str, ...]:
     """How the characters of a word are read together; other characters stand for themselves."""
-    return tuple(_pypinyin().lazy_pinyin(word, errors=list))
+    return _words().get(word) or looked_up(word)
 
 
 def initials_of(word: str) -> str:
     """The first letters of how a word is read."""
-    library = _pypinyin()
-    return "".join(library.lazy_pinyin(word, style=library.Style.FIRST_LETTER))
+    return "".join(syllable[0] for syllable in syllables_of(word))
+
+
+def looked_up(word: str) -> tuple[str, ...]:
+    """As `syllables_of`, by pypinyin's dictionaries."""
+    return tuple(_pypinyin().lazy_pinyin(word, errors=list))
+
+
+@cache
+def _characters() -> Mapping[str, str]:
+    return read_characters()
+
+
+@cache
+def _words() -> Mapping[str, tuple[str, ...]]:
+    return read_words()
 
 
 @cache
