@@ -39,6 +39,9 @@ _DRAIN_S = "3"
 # As in the image: the thread that asyncio waits for reads gRPC's sockets itself.
 _GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener"
 
+# pydantic looks for plugins in what every installed package says of itself, and there is none.
+_PYDANTIC_PLUGINS_OFF = "__all__"
+
 # What a part may take to stop in good order before it is killed: at least so long, and longer than it may drain.
 _STOP_GRACE_S = 8.0
 _STOP_MARGIN_S = 5.0
@@ -221,6 +224,7 @@ class Mesh:
         env = minimal_env() | {key: known[key] for key in needs if known.get(key)}
         env.setdefault("DRAIN_S", _DRAIN_S)
         env.setdefault("GRPC_EXPERIMENTS", _GRPC_EXPERIMENTS)
+        env["PYDANTIC_DISABLE_PLUGINS"] = _PYDANTIC_PLUGINS_OFF
         env |= {"METRICS_PORT": str(self._ports[f"{name} metrics"]), "SERVICE_INSTANCE": f"{name}-laptop"}
         if name == "gateway":
             # The pages of a laptop: another port of it is another origin.

@@ -3,10 +3,13 @@
 import argparse
 import os
 
-import uvicorn
+from services.runtime.importing import importing
 
-from sandbox.moderations.app import build
-from sandbox.ports import HOST
+with importing():
+    import uvicorn
+
+    from sandbox.moderations.app import build
+    from sandbox.ports import HOST
 
 # Callers who wait for an answer that never comes must not hold up a stop.
 _STOP_S = 1

@@ -4,11 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
-import uvicorn
+from services.runtime.importing import importing
 
-from sandbox.ports import HOST
-from sandbox.wechat.app import build
-from sandbox.wechat.misbehaviour import Settings
+with importing():
+    import uvicorn
+
+    from sandbox.ports import HOST
+    from sandbox.wechat.app import build
+    from sandbox.wechat.misbehaviour import Settings
 
 # Callers who wait for an answer that never comes must not hold up a stop.
 _STOP_S = 1
