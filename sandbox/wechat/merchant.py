@@ -8,18 +8,15 @@ import json
 import secrets
 import string
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING
 
 from sandbox.state import State
 
-_VALID = timedelta(days=5 * 365)
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 _ACCOUNT = "merchant.json"
 _MERCHANT_KEY = "merchant_key.pem"
@@ -33,8 +30,8 @@ _PUBLIC_KEY_PRIVATE = "pub_key_private.pem"
 class Merchant:
     """One merchant's account with WeChat Pay and with virtual payment, and the keys of both sides.
 
-    WeChat's own keys are read when they are first used: checking one takes as long as importing half a library, and the
-    launcher uses none.
+    Keys and certificates are read when they are first used, and what reads them is imported then: the launcher, which
+    only tells services of the account, uses none.
     """
 
     folder: Path
@@ -45,8 +42,8 @@ class Merchant:
     offer_id: str
     app_key: str
     message_token: str
-    merchant_certificate: x509.Certificate
-    platform_certificate: x509.Certificate
+    merchant_certificate_pem: str
+    serial_no: str
 
     @classmethod
     def open(cls, folder: Path) -> "Merchant":
@@ -54,32 +51,35 @@ class Merchant:
         if not (folder / _ACCOUNT).exists():
             _make(folder)
         account = json.loads((folder / _ACCOUNT).read_text(encoding="utf-8"))
-        return cls(
-            folder=folder,
-            merchant_certificate=x509.load_pem_x509_certificate(account.pop("merchant_certificate").encode()),
-            platform_certificate=x509.load_pem_x509_certificate((folder / _PLATFORM_CERTIFICATE).read_bytes()),
-            **account,
-        )
+        certificate = account.pop("merchant_certificate")
+        # An account of an earlier version does not say it.
+        serial_no = account.pop("serial_no", None) or _serial_no(certificate)
+        return cls(folder=folder, merchant_certificate_pem=certificate, serial_no=serial_no, **account)
 
     @cached_property
-    def platform_key(self) -> rsa.RSAPrivateKey:
+    def merchant_certificate(self) -> "x509.Certificate":
+        """The merchant's."""
+        return _certificate(self.merchant_certificate_pem)
+
+    @cached_property
+    def platform_certificate(self) -> "x509.Certificate":
+        """The platform's."""
+        return _certificate((self.folder / _PLATFORM_CERTIFICATE).read_text(encoding="utf-8"))
+
+    @cached_property
+    def platform_key(self) -> "rsa.RSAPrivateKey":
         """What belongs to the platform's certificate."""
         return _load_key(self.folder / _PLATFORM_KEY)
 
     @cached_property
-    def public_key_private(self) -> rsa.RSAPrivateKey:
+    def public_key_private(self) -> "rsa.RSAPrivateKey":
         """What belongs to the WeChat Pay public key."""
         return _load_key(self.folder / _PUBLIC_KEY_PRIVATE)
 
     @property
-    def serial_no(self) -> str:
-        """The serial of the merchant's certificate, as upper-case hex."""
-        return serial_of(self.merchant_certificate)
-
-    @property
     def platform_serial_no(self) -> str:
         """The serial of the platform's certificate, as upper-case hex."""
-        return serial_of(self.platform_certificate)
+        return _serial_of(self.platform_certificate)
 
     def env(self, base_url: str) -> dict[str, str]:
         """The variables by which services use this account.
@@ -102,11 +102,6 @@ class Merchant:
         }
 
 
-def serial_of(certificate: x509.Certificate) -> str:
-    """A certificate's serial as WeChat writes it: 40 upper-case hex digits."""
-    return f"{certificate.serial_number:040X}"
-
-
 def random_key(length: int = 32) -> str:
     """A random key of letters and digits, such as WeChat's 32-byte keys are."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
@@ -119,17 +114,17 @@ def random_digits(length: int) -> str:
 
 def _make(folder: Path) -> None:
     """Make keys and account; the account's file comes last, so a folder that has it is whole."""
+    from sandbox.wechat import merchant_keys as keys
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    merchant, platform, public = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(3))
+    merchant, platform, public = (keys.new_key() for _ in range(3))
     mchid = f"19{random_digits(8)}"
     authority = "Tenpay.com sign"
     for name, key in ((_MERCHANT_KEY, merchant), (_PLATFORM_KEY, platform), (_PUBLIC_KEY_PRIVATE, public)):
-        State.write_private(folder / name, _pem(key))
-    public_pem = public.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    State.write_private(folder / _PUBLIC_KEY, public_pem.decode())
-    State.write_private(folder / _PLATFORM_CERTIFICATE, _certificate(platform, authority, platform, authority))
+        State.write_private(folder / name, keys.pem(key))
+    State.write_private(folder / _PUBLIC_KEY, keys.public_pem(public))
+    State.write_private(folder / _PLATFORM_CERTIFICATE, keys.certified(platform, authority, platform, authority))
+    certificate = keys.certified(merchant, mchid, platform, authority)
     account = {
         "mchid": mchid,
         "apiv3_key": random_key(),
@@ -138,33 +133,28 @@ def _make(folder: Path) -> None:
         "offer_id": random_digits(10),
         "app_key": random_key(),
         "message_token": random_key(),
-        "merchant_certificate": _certificate(merchant, mchid, platform, authority),
+        "merchant_certificate": certificate,
+        "serial_no": _serial_no(certificate),
     }
     State.write_private(folder / _ACCOUNT, json.dumps(account, indent=1))
 
 
-def _load_key(file: Path) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError(f"{file} holds no RSA key: remove its folder to have new keys made.")
-    return key
+def _load_key(file: Path) -> "rsa.RSAPrivateKey":
+    from sandbox.wechat.merchant_keys import load_key
+
+    return load_key(file)
 
 
-def _pem(key: rsa.RSAPrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+def _certificate(pem: str) -> "x509.Certificate":
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem.encode())
 
 
-def _certificate(key: rsa.RSAPrivateKey, name: str, issuer_key: rsa.RSAPrivateKey, issuer: str) -> str:
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + _VALID)
-    )
-    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+def _serial_no(pem: str) -> str:
+    return _serial_of(_certificate(pem))
+
+
+def _serial_of(certificate: "x509.Certificate") -> str:
+    """A certificate's serial as WeChat writes it: 40 upper-case hex digits."""
+    return f"{certificate.serial_number:040X}"
