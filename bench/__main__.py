@@ -8,8 +8,6 @@ PostgreSQL and Redis, and a load generator for each window.
 import argparse
 import asyncio
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,12 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import ledger, lexicon, machine, moderation, report, rush, targets, web_client
+from bench.command import measure, say
 from bench.mesh import LIMITS, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
-from bench.runner import Measured, Runner, Side, Window, WindowError
+from bench.runner import Measured, Runner, Side, Window
 from bench.simulator_process import SimulatorProcess
-from sandbox import postgres
-from sandbox.processes import PartError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WEB_CLIENT = _ROOT / ".cache" / "web_client"
@@ -66,20 +63,13 @@ class Scale:
 
 
 async def run(scale: Scale, users: int, workers: int) -> bool:
-    """Measures, prints and writes; answers whether every chat was answered.
-
-    SIGINT and SIGTERM cancel it; whatever it started is stopped first.
-    """
+    """Measures, prints and writes; answers whether every chat was answered."""
     started = time.monotonic()
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     described = machine.describe()
-    programs = compiled(_PROGRAMS, _say)
+    programs = compiled(_PROGRAMS, say)
     async with SimulatorProcess(program=programs.simulator) as simulator:
         given = {"WEB_CLIENT_DIR": str(_WEB_CLIENT), "WORKERS": str(workers)}
-        async with measured_mesh(simulator.url, users, _say, given) as measured_here:
+        async with measured_mesh(simulator.url, users, say, given) as measured_here:
             mesh, side = measured_here.mesh, measured_here.side
             keys, provider = side.api_keys, {"simulator": simulator.pid}
             direct = Side(simulator.url, ("sk-simulated",), provider)
@@ -87,10 +77,10 @@ async def run(scale: Scale, users: int, workers: int) -> bool:
             runner = Runner(direct, through, fresh_seed(), programs.load)
             results = await _measure_all(runner, scale.windows(), scale.times)
             client = await _measure_client(mesh.url, keys[0])
-            _say("measuring: a rush")
+            say("measuring: a rush")
             crowded = await mesh.replica("gateway", "gateway-rush", **_DELIVERED | rush.LIMITS)
             rushed = await rush.measure(f"{crowded}/v1", keys)
-    written = await ledger.measure(STATE, scale.ledger, progress=_say)
+    written = await ledger.measure(STATE, scale.ledger, progress=say)
     baselines = {measured.window.shape: measured for measured in results if measured.window.direct}
     print("\n" + report.render(results, baselines))
     print("\n" + targets.render(results, baselines))
@@ -133,7 +123,7 @@ async def _measure_client(url: str, token: str) -> web_client.ClientFigures | No
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         return None
-    _say("building and opening the client")
+    say("building and opening the client")
     if await web_client.build(_WEB_CLIENT) is None:
         return None
     return await web_client.measure(url, token, _WEB_CLIENT, chromium)
@@ -142,16 +132,12 @@ async def _measure_client(url: str, token: str) -> web_client.ClientFigures | No
 async def _measure_all(runner: Runner, windows: Sequence[Window], times: int) -> list[Measured]:
     results = []
     for window in windows:
-        _say(f"measuring: {'direct' if window.direct else 'mesh'} {window.shape} {window.qps or ''}".rstrip())
+        say(f"measuring: {'direct' if window.direct else 'mesh'} {window.shape} {window.qps or ''}".rstrip())
         if window.shape == "warm-up":
             await runner.measure(window)
         else:
             results.append(await runner.median(window, 1 if window.direct else times))
     return results
-
-
-def _say(line: str) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -175,16 +161,7 @@ def main() -> None:
     if min(rates) <= 0 or seconds <= 0 or options.users <= 0:
         parser.error("rates, seconds and users must be more than 0")
     scale = replace(usual, rates=rates, realistic_s=seconds)
-    try:
-        answered = asyncio.run(run(scale, options.users, options.workers))
-    except (PartError, WindowError, RuntimeError) as error:
-        sys.exit(f"bench: {error}")
-    except asyncio.CancelledError:
-        sys.exit(130)
-    # After a failure the state stays, for its logs.
-    for folder in (*postgres.folders_outside(STATE), STATE):
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(0 if answered else 1)
+    measure(run(scale, options.users, options.workers), STATE)
 
 
 if __name__ == "__main__":

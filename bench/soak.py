@@ -7,10 +7,7 @@ each process is read; growth is the median of the last fifth of the time against
 import argparse
 import asyncio
 import json
-import shutil
-import signal
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import machine, report
+from bench.command import measure, say
 from bench.mesh import STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
 from bench.plots import Plot, draw
-from bench.runner import Measured, Runner, Side, Window, WindowError
+from bench.runner import Measured, Runner, Side, Window
 from bench.simulator_process import SimulatorProcess
-from sandbox import postgres
-from sandbox.processes import PartError
 
 _ROOT = Path(__file__).resolve().parent.parent
 RESULTS = _ROOT / "bench" / "results" / "soak.local.json"
@@ -83,25 +79,18 @@ def render(samples: Sequence[Sample], load: Measured) -> str:
 
 
 async def run(minutes: float, rate: float) -> bool:
-    """Soaks, prints, draws and writes; answers whether all chats were answered and little was added.
-
-    SIGINT and SIGTERM cancel it; whatever it started is stopped first.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    """Soaks, prints, draws and writes; answers whether all chats were answered and little was added."""
     described = machine.describe()
-    programs = compiled(_CACHE, _say)
+    programs = compiled(_CACHE, say)
     async with (
         SimulatorProcess(program=programs.simulator) as provider,
-        measured_mesh(provider.url, _USERS, _say) as here,
+        measured_mesh(provider.url, _USERS, say) as here,
     ):
         direct = Side(provider.url, ("sk-simulated",), {})
         runner = Runner(direct, here.side, fresh_seed(), programs.load)
-        _say("warming up")
+        say("warming up")
         await runner.measure(Window("warm-up", direct=False, seconds=min(60, minutes * 6), qps=rate))
-        _say(f"soaking: {rate:g} chats a second for {minutes:g} minutes")
+        say(f"soaking: {rate:g} chats a second for {minutes:g} minutes")
         window = Window("soak", direct=False, seconds=minutes * 60, qps=rate)
         samples, load = await _sampled(runner, window, here.side.pids)
     print("\n" + render(samples, load))
@@ -155,10 +144,6 @@ def _cells(samples: Sequence[Sample], name: str, *, resident: bool) -> tuple[str
     return ("-", "-", "-") if found is None else (f"{found[0]:.1f}", f"{found[1]:.1f}", f"{found[2]:+.1f} %")
 
 
-def _say(line: str) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)
-
-
 def main() -> None:
     """The command line; exit status 1 when something failed or grew."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
@@ -167,16 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     if not 0 < options.minutes <= _MINUTES_MAX or options.rate <= 0:
         parser.error(f"--minutes must be more than 0 and at most {_MINUTES_MAX}, --rate more than 0")
-    try:
-        flat = asyncio.run(run(options.minutes, options.rate))
-    except (PartError, WindowError, RuntimeError) as error:
-        sys.exit(f"bench: {error}")
-    except asyncio.CancelledError:
-        sys.exit(130)
-    # After a failure the state stays, for its logs.
-    for folder in (*postgres.folders_outside(STATE), STATE):
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(0 if flat else 1)
+    measure(run(options.minutes, options.rate), STATE)
 
 
 if __name__ == "__main__":
