@@ -5,7 +5,8 @@ each other.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,7 +17,8 @@ from sandbox import parts
 from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
-from tests.lanes import Lanes
+from services.runtime.importing import importing
+from tests.lanes import Lanes, has_alone
 from tests.redis_servers import Servers, own_cluster
 from tests.server_folder import server_folder
 
@@ -25,6 +27,18 @@ from tests.server_folder import server_folder
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
     """Spread tests over lanes by file, and by groups: `mesh` shares the big mesh, `clock` measures time."""
     return Lanes(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import every test as a service imports itself: what stays as long as the process is no garbage."""
+    with importing():
+        return (yield)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import nothing for `-m alone` that has no such test: all others ran in the lanes before it."""
+    return True if config.option.markexpr == "alone" and not has_alone(collection_path) else None
 
 
 @pytest.fixture(scope="session")

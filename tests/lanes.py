@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parents[1]
 _GROUP = re.compile(r'^pytestmark = pytest\.mark\.xdist_group\("(\w+)"\)$', re.MULTILINE)
+_ALONE = "pytest.mark.alone"
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist's scheduler is untyped
@@ -26,3 +27,9 @@ def group_of(file: str) -> str:
     """The group that a file names, else the file itself; `file` is relative to the repository."""
     named = _GROUP.search((_ROOT / file).read_text(encoding="utf-8"))
     return named[1] if named else file
+
+
+def has_alone(path: Path) -> bool:
+    """Whether a file of tests, or one below a folder, names a test that runs by itself."""
+    files = [file for file in (path, *path.rglob("test_*.py")) if file.match("test_*.py")]
+    return any(_ALONE in file.read_text(encoding="utf-8") for file in files)

@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,8 +11,11 @@ from services.runtime.importing import importing
 
 
 @pytest.fixture(autouse=True)
-def thawed() -> None:
+def thawed() -> Iterator[None]:
     gc.unfreeze()
+    yield
+    # Frozen is how collecting left what this run has imported.
+    gc.freeze()
 
 
 def test_the_collector_rests_meanwhile_and_leaves_alone_what_is_there_by_then() -> None:
@@ -21,14 +25,12 @@ def test_the_collector_rests_meanwhile_and_leaves_alone_what_is_there_by_then() 
     assert gc.isenabled()
     frozen = gc.get_freeze_count()
     assert frozen > len(kept)
-    gc.unfreeze()
 
 
 def test_an_import_that_fails_leaves_the_collector_at_work() -> None:
     with pytest.raises(ImportError), importing():
         raise ImportError
     assert gc.isenabled()
-    gc.unfreeze()
 
 
 def test_optional_parts_of_libraries_are_left_out_and_can_be_imported_afterwards() -> None:
