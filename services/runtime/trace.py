@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 TRACEPARENT = "traceparent"
 
-# What a newer version adds follows behind a dash.
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|\Z)")
-
 ResultT = TypeVar("ResultT")
 
 # Later versions may have more behind the four fields.
