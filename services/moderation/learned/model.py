@@ -140,6 +140,16 @@ class Screener:
 
     def _odds(self, views: Sequence[str]) -> list[list[float]]:
         """The odds of each view as a whole."""
+        # One alone, as every question is, costs half of what cutting it out of all of them would.
+        return [self._odds_of(views[0])] if len(views) == 1 else self._odds_of_all(views)
+
+    def _odds_of(self, view: str) -> list[float]:
+        found = features(view, self.weights.bits)
+        sums = self.weights.matrix.take(found, axis=0).sum(axis=0, dtype=np.int32)
+        odds: list[float] = (sums * (self._gains * feature_value(len(found))) + self._offsets).tolist()
+        return odds
+
+    def _odds_of_all(self, views: Sequence[str]) -> list[list[float]]:
         weights = self.weights.matrix.take(features_of_all(views, self.weights.bits), axis=0)
         # With its marks, a view has two more characters; and one pair less than characters, and one triple less again.
         lengths = np.array([len(view) + 2 for view in views])
