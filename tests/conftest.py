@@ -4,6 +4,7 @@ Each session starts servers of its own on free ports, so tests run beside a mesh
 each other.
 """
 
+import gc
 import secrets
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from sandbox import parts
 from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
-from services.runtime.importing import importing
 from tests.lanes import Lanes, has_alone
 from tests.redis_servers import Servers, own_cluster
 from tests.server_folder import server_folder
@@ -31,9 +31,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Import every test as a service imports itself: what stays as long as the process is no garbage."""
-    with importing():
+    """Import every test without looking for garbage, and look for none among what was imported later on."""
+    gc.disable()
+    try:
         return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
