@@ -5,12 +5,10 @@ each other.
 """
 
 import gc
-import secrets
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import redis.asyncio
 
@@ -19,6 +17,7 @@ from sandbox.ports import free_ports
 from sandbox.state import State
 from sandbox.supervisor import Supervisor
 from tests.lanes import Lanes, has_alone
+from tests.postgres_servers import database_of_its_own
 from tests.redis_servers import Servers, own_cluster
 from tests.server_folder import server_folder
 
@@ -66,14 +65,8 @@ async def postgres_url(state: State) -> AsyncIterator[str]:
 @pytest.fixture
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """The DSN of a fresh, empty database."""
-    name = f"test_{secrets.token_hex(6)}"
-    server = await asyncpg.connect(postgres_url)
-    try:
-        await server.execute(f"CREATE DATABASE {name}")
-        yield f"{postgres_url.rsplit('/', 1)[0]}/{name}"
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await server.close()
+    async with database_of_its_own(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,19 @@ _PGBOUNCER_MISSING = (
 
 
 @asynccontextmanager
+async def database_of_its_own(postgres_url: str, template: str = "template1") -> AsyncIterator[str]:
+    """The URL of a fresh database, a copy of the template; it goes in the end, unless the test fails."""
+    name = f"test_{secrets.token_hex(6)}"
+    server = await asyncpg.connect(postgres_url)
+    try:
+        await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield f"{postgres_url.rsplit('/', 1)[0]}/{name}"
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
 async def role_of_its_own(postgres_url: str, name: str) -> AsyncIterator[str]:
     """The URL of a role that owns a database of the same name and nothing else; both go in the end."""
     password = secrets.token_hex(8)

@@ -16,8 +16,8 @@ from tests.ledger.writing import charge, done, now, reserve, settle, sound_books
 
 
 @pytest.mark.parametrize("when", ["reservations", "grants", "transfers", "chains", "wallets", "orders", "commit"])
-async def test_recovery(ledger_pool: Pool, database_url: str, when: str) -> None:
-    admin = await asyncpg.connect(database_url)
+async def test_recovery(ledger_pool: Pool, ledger_url: str, when: str) -> None:
+    admin = await asyncpg.connect(ledger_url)
     try:
         await prepare_crashes(admin)
         await PaymentStore(ledger_pool).add_order(order("order1", "u", 300), waiting_max=9)

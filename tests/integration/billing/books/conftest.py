@@ -40,6 +40,12 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture
+def database_url(ledger_url: str) -> str:
+    """The DSN of a fresh ledger's database, migrated."""
+    return ledger_url
+
+
+@pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     """The schema of billing, empty."""
     async with postgres_pool(database_url, schema="billing", migrations=MIGRATIONS, connections_max=8) as pool:

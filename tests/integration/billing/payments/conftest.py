@@ -10,6 +10,12 @@ from tests.ledger.books import assert_sound
 
 
 @pytest.fixture
+def database_url(ledger_url: str) -> str:
+    """The DSN of a fresh ledger's database, migrated."""
+    return ledger_url
+
+
+@pytest.fixture
 def provider() -> FakeProvider:
     """Takes JSAPI and NATIVE payments."""
     return FakeProvider()
