@@ -7,28 +7,18 @@ from typing import Annotated
 
 import typer
 
-from services.billing.commands import app as billing_commands
-from services.chat.commands import app as chat_commands
-from services.cli.migrate import migrate as run_migrations
-from services.cli.together import serve_all
-from services.gateway.doctor.commands import app as doctor_commands
-from services.gateway.identity.commands import app as gateway_commands
-from services.moderation.commands import app as moderation_commands
+from services.cli.commands import Commands
 from services.runtime.config import use_env_file
 from services.runtime.errors import ConfigurationError, ServiceError, StartupError
 
 SERVICES = ("billing", "chat", "gateway", "moderation")
 
 app = typer.Typer(
+    cls=Commands,
     help="鹊桥 Queqiao: serve a service, issue keys, keep the books, moderate. Configured by the environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(gateway_commands)
-app.add_typer(billing_commands)
-app.add_typer(moderation_commands)
-app.add_typer(chat_commands)
-app.add_typer(doctor_commands)
 
 
 @app.callback()
@@ -46,17 +36,21 @@ def configure(
 @app.command()
 def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}; or all of them.")]) -> None:
     """Run one service in this process until it is stopped (SIGTERM); all of them as processes beside this one."""
+    # Imported late: a service's libraries are loaded only by the process that serves it.
     if service == "all":
+        from services.cli.together import serve_all
+
         serve_all()
         return
     _demand_service(service)
-    # Imported late: a service's libraries are loaded only by the process that serves it.
     importlib.import_module(f"services.{service}.__main__").main()
 
 
 @app.command()
 def migrate(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
     """Bring a service's schema up to date, at DATABASE_URL; services do so themselves when they start."""
+    from services.cli.migrate import migrate as run_migrations
+
     _demand_service(service)
     names = run_migrations(service)
     typer.echo(f"The schema {service} is up to date: {names[-1]}.")
