@@ -99,8 +99,8 @@ images: $(VENV)/.installed ## Build the image of all services with docker, podma
 images-test: $(VENV)/.installed ## Start the mesh from its image, read-only and without capabilities, and ask it a question
 	@$(BIN)/python -m sandbox.containers
 
-roll: $(VENV)/.installed ## Replace every pod of each service under load, as Kubernetes would; OVERLAY names the manifests (dev)
-	@$(BIN)/python -m k8s.rolling $(OVERLAY)
+roll: $(VENV)/.installed ## Replace every pod of each service under load, as Kubernetes would; ROLL_ARGS="dev --containers"
+	@$(BIN)/python -m k8s.rolling $(ROLL_ARGS)
 
 release: sbom client-h5 ## Write all of a release to dist/, the same bytes each time from the same commit
 	@$(BIN)/python -m k8s.release

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -31,19 +31,53 @@ _LOCKED = (
 _NOT_TOLD = frozenset((*parts.PAYMENT_VARIABLES, *minimal_env()))
 
 
+def runner() -> Sequence[str]:
+    """What runs containers on this machine, with what it must be told of it.
+
+    Raises:
+        PartError: There is nothing.
+    """
+    found = shutil.which("podman") or shutil.which("docker")
+    if found is None:
+        raise PartError("Nothing runs containers here: install podman or docker.")
+    # What the runner itself is told; services' environments have nothing of it.
+    conf = [f"CONTAINERS_CONF={file}"] if (file := os.environ.get("CONTAINERS_CONF")) else []
+    return ("env", *conf, found)
+
+
+async def has(name: str) -> bool:
+    """Whether containers of this image can be run: it was built, or fetched."""
+    try:
+        asking = (*runner(), "image", "inspect", name)
+    except PartError:
+        return False
+    quiet = asyncio.subprocess.DEVNULL
+    asked = await asyncio.create_subprocess_exec(*asking, stdin=quiet, stdout=quiet, stderr=quiet)
+    return await asked.wait() == 0
+
+
+def command(
+    runs: Sequence[str], name: str, arguments: Sequence[str], *, env: Mapping[str, str], options: Sequence[str] = ()
+) -> list[str]:
+    """Run an image in the foreground; variables are taken over by name, so no secret is on a command line.
+
+    Args:
+        runs: The `runner`.
+        name: The image.
+        arguments: What it is to do.
+        env: The variables of this command, of which the container is told.
+        options: More of the runner's options.
+    """
+    told = [word for key in sorted(env.keys() - _NOT_TOLD) for word in ("-e", key)]
+    return [*runs, "run", "--rm", "--network", "host", *_LOCKED, *options, *told, name, *arguments]
+
+
 class ContainerMesh(Mesh):
     """A mesh whose services are containers."""
 
     def service_argv(self, service: str, env: Mapping[str, str]) -> list[str]:
-        """Run the image; variables are taken over by name, so no secret is on a command line."""
-        runner = shutil.which("podman") or shutil.which("docker")
-        if runner is None:
-            raise PartError("Nothing runs containers here: install podman or docker.")
-        told = [word for name in env.keys() - _NOT_TOLD for word in ("-e", name)]
-        # What the runner itself is told; services' environments have nothing of it.
-        conf = [f"CONTAINERS_CONF={file}"] if (file := os.environ.get("CONTAINERS_CONF")) else []
-        run = ("env", *conf, runner, "run", "--rm", "--network", "host", *_LOCKED, *told)
-        return [*run, image(os.environ), "serve", service]
+        """Run the image."""
+        return command(runner(), image(os.environ), ("serve", service), env=env)
 
 
 async def _ask(mesh: Mesh) -> str:

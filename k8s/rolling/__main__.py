@@ -1,9 +1,11 @@
 """`make roll`: replace every pod of each service, one service after the other, while people ask.
 
-python -m k8s.rolling [overlay]
+python -m k8s.rolling [overlay] [--containers | --processes]
 """
 
+import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -11,27 +13,30 @@ from pathlib import Path
 
 from bench.simulator_process import SimulatorProcess
 from k8s.checks.objects import RenderError, render
+from k8s.images import image
 from k8s.rolling.cluster import SERVICES, Cluster
 from k8s.rolling.load import Load
 from k8s.rolling.manifest import plans
+from k8s.rolling.runner import Containers, Processes, Runner, chosen
 from sandbox.processes import PartError
 
 # Whoever asks here is a few people who ask all the time.
 GIVEN = {"OPENAI_API_KEY": "sk-simulated", "RATE_LIMIT_TRIAL_PER_MINUTE": "100000"}
 
 
-async def _run(overlay: str, folder: Path) -> int:
+async def _run(overlay: str, folder: Path, pods: str) -> int:
     begin = time.monotonic()
 
     def tell(what: str) -> None:
         print(f"{time.monotonic() - begin:6.1f} s  {what}")  # noqa: T201  # said to the person who rolls
 
+    runner = await _runner(pods)
     deployments = plans(render(overlay, Path(sys.executable).with_name("kubectl")))
     async with (
         SimulatorProcess() as simulator,
-        Cluster(deployments, folder, given=GIVEN | {"OPENAI_BASE_URL": simulator.url}) as cluster,
+        Cluster(deployments, folder, given=GIVEN | {"OPENAI_BASE_URL": simulator.url}, runner=runner) as cluster,
     ):
-        tell("two replicas of each service serve")
+        tell(f"two replicas of each service serve, as {runner}")
         load = Load(cluster.url, cluster.trust)
         async with load.running():
             for service in SERVICES:
@@ -51,11 +56,28 @@ async def _run(overlay: str, folder: Path) -> int:
     return 1 if load.failed else 0
 
 
+async def _runner(pods: str) -> Runner:
+    name = image(os.environ)  # noqa: TID251  # a tool of ours, no service
+    match pods:
+        case "containers":
+            return Containers(name)
+        case "processes":
+            return Processes()
+        case _:
+            return await chosen(name)
+
+
 def main() -> None:
     """Roll; exit status 1 when a turn failed, or with a sentence when something is in the way."""
+    parser = argparse.ArgumentParser(prog="make roll", description="Replace every pod of each service under load.")
+    parser.add_argument("overlay", nargs="?", default="dev")
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, told in (("containers", "pods are containers of the built image"), ("processes", "pods are processes")):
+        kinds.add_argument(f"--{kind}", dest="pods", action="store_const", const=kind, default="", help=told)
+    asked = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            sys.exit(asyncio.run(_run(sys.argv[1] if sys.argv[1:] else "dev", Path(folder))))
+            sys.exit(asyncio.run(_run(asked.overlay, Path(folder), asked.pods)))
     except (PartError, RenderError) as error:
         sys.exit(f"✗ {error}")
 

@@ -1,4 +1,4 @@
-"""Four Deployments on one machine: pods are processes on loopback addresses of their own, behind an nginx.
+"""Four Deployments on one machine: pods on loopback addresses of their own, behind an nginx.
 
 Linux only: elsewhere the loopback has one address.
 """
@@ -17,6 +17,7 @@ import trustme
 from k8s.rolling.manifest import Plan
 from k8s.rolling.names import CACHE_S, DOMAIN, Endpoints, NameServer, target
 from k8s.rolling.pod import RunningPod
+from k8s.rolling.runner import Processes, Runner
 from sandbox import nginx, parts
 from sandbox.ports import HOST, free_ports
 from sandbox.processes import minimal_env
@@ -46,7 +47,15 @@ class Cluster:
     After entering: `url` is the edge's address, `trust` what a client of it must believe.
     """
 
-    def __init__(self, plans: Mapping[str, Plan], folder: Path, *, given: Mapping[str, str], replicas: int = 2) -> None:
+    def __init__(
+        self,
+        plans: Mapping[str, Plan],
+        folder: Path,
+        *,
+        given: Mapping[str, str],
+        replicas: int = 2,
+        runner: Runner | None = None,
+    ) -> None:
         """Plan a cluster.
 
         Args:
@@ -55,6 +64,7 @@ class Cluster:
             given: Variables that replace parts of the outside, such as OPENAI_BASE_URL, and options of services that
                 the manifests do not have.
             replicas: How many pods each service has.
+            runner: What pods are; None for processes.
         """
         self.url = ""
         self.trust = ssl.create_default_context()
@@ -63,6 +73,7 @@ class Cluster:
         self._state = State(folder)
         self._given = given
         self._replicas = replicas
+        self._runner = runner or Processes()
         self._outside: dict[str, str] = {}
         self._names = ""
         self._pods: dict[str, list[RunningPod]] = {service: [] for service in plans}
@@ -133,7 +144,7 @@ class Cluster:
         plan, name, address = self._plans[service], f"{service}-{next(self._numbers)}", next(self._addresses)
         env = self._env(plan) | {"HOST": address, "SERVICE_INSTANCE": name}
         log = self._state.log(name)
-        pod = await RunningPod.start(plan, name, address, env, log=log, endpoints=self.endpoints)
+        pod = await RunningPod.start(plan, name, address, env, runner=self._runner, log=log, endpoints=self.endpoints)
         self._pods[service].append(pod)
 
     def _env(self, plan: Plan) -> dict[str, str]:

@@ -95,8 +95,8 @@ def _probe(pod: Pod, probe: Any) -> Probe:
             service = probe["grpc"].get("service", "")
         case _:
             raise PartError(
-                f"{pod.owner}: a probe that runs a program in its pod needs a container: take an overlay without the "
-                "component mtls, such as dev."
+                f"{pod.owner}: a probe that asks localhost needs a network of its pod's own: take an overlay without "
+                "the component mtls, such as dev."
             )
     return Probe(
         port=port,

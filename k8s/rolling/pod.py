@@ -1,9 +1,8 @@
-"""One pod as a process: started, probed, taken out of the endpoints, stopped in the time that it has."""
+"""One pod: started, probed, taken out of the endpoints, stopped in the time that it has."""
 
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,41 +13,50 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from k8s.rolling.manifest import Plan, Probe
 from k8s.rolling.names import Endpoints
+from k8s.rolling.runner import Runner
 from sandbox.ports import listens
 from sandbox.processes import PartError, Process
-
-# The image's entry point.
-_ENTRY_POINT = Path(sys.executable).with_name("queqiao")
 
 
 class RunningPod:
     """A pod on an address of its own, and the kubelet's work with it."""
 
-    def __init__(self, plan: Plan, name: str, address: str, process: Process, endpoints: Endpoints) -> None:
-        """Wrap a started process."""
+    def __init__(
+        self, plan: Plan, name: str, address: str, process: Process, *, runner: Runner, endpoints: Endpoints
+    ) -> None:
+        """Wrap what was started."""
         self.name = name
         self.address = address
         self._plan = plan
         self._process = process
+        self._runner = runner
         self._endpoints = endpoints
         self._watching: list[asyncio.Task[None]] = []
 
     @classmethod
     async def start(
-        cls, plan: Plan, name: str, address: str, env: Mapping[str, str], *, log: Path, endpoints: Endpoints
+        cls,
+        plan: Plan,
+        name: str,
+        address: str,
+        env: Mapping[str, str],
+        *,
+        runner: Runner,
+        log: Path,
+        endpoints: Endpoints,
     ) -> "RunningPod":
         """Start it and wait until its probes let traffic in.
 
         Raises:
             PartError: It did not come up in the time of its startup probe, or is not ready as long again.
         """
-        process = await Process.start(name, (str(_ENTRY_POINT), *plan.arguments), log=log, env=env)
-        pod = cls(plan, name, address, process, endpoints)
+        process = await Process.start(name, runner.command(plan, name, env), log=log, env=env)
+        pod = cls(plan, name, address, process, runner=runner, endpoints=endpoints)
         try:
             for probe in (plan.startup, plan.readiness):
                 await pod._passes(probe, within_s=plan.startup.period_s * plan.startup.failures)
         except BaseException:
-            process.kill()
+            await pod._kill()
             raise
         endpoints.add(plan.service, address)
         pod._watching = [asyncio.create_task(pod._watch_readiness()), asyncio.create_task(pod._watch_liveness())]
@@ -100,6 +108,7 @@ class RunningPod:
         # The grace runs from the deletion on, preStop included.
         await self._process.stop(grace_s=self._plan.grace_s - self._plan.pre_stop_s)
         if (status := await self._process.finished()) == -signal.SIGKILL:
+            await self._kill()
             raise PartError(f"{self.name} did not end in its grace of {self._plan.grace_s:g} s and was killed.")
         if status:
             raise await self._process.died()
@@ -119,9 +128,13 @@ class RunningPod:
         """
         for task in self._watching:
             task.cancel()
-        self._process.kill()
+        await self._kill()
         await self._process.finished()
         await self._unwatched()
+
+    async def _kill(self) -> None:
+        self._process.kill()
+        await self._runner.remove(self.name)
 
 
 async def answers(probe: Probe, address: str) -> bool:

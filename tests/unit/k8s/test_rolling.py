@@ -1,6 +1,7 @@
 """What a rolling update on one machine takes from the manifests, and what its name server says."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -10,6 +11,7 @@ import pytest
 from k8s.checks.objects import Object, of_kind
 from k8s.rolling.manifest import Plan, Probe, plans
 from k8s.rolling.names import Endpoints, NameServer, target
+from k8s.rolling.runner import Containers, Processes, chosen
 from sandbox.processes import PartError
 from tests.unit.k8s.conftest import Rendered
 
@@ -65,3 +67,37 @@ def test_only_names_of_the_cluster_are_asked_of_its_name_server() -> None:
     told = "dns:///billing.queqiao.svc.cluster.local:50053"
     assert target(told, "127.0.0.1:53", {"billing": None}) == f"dns://127.0.0.1:53/{told.removeprefix('dns:///')}"
     assert target("https://api.deepseek.com/v1", "127.0.0.1:53", {"billing": None}) == "https://api.deepseek.com/v1"
+
+
+def with_podman(monkeypatch: pytest.MonkeyPatch, folder: Path, *, knows: str) -> None:
+    """Have nothing on PATH but a podman that knows one image."""
+    podman = folder / "podman"
+    podman.write_text(f'#!/bin/sh\n[ "$1 $2 $3" = "image inspect {knows}" ]\n', encoding="utf-8")
+    podman.chmod(0o755)
+    (folder / "env").symlink_to("/usr/bin/env")
+    monkeypatch.setenv("PATH", str(folder))
+
+
+async def test_pods_are_containers_where_the_image_is_built_and_processes_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_podman(monkeypatch, tmp_path, knows="queqiao:1")
+    assert isinstance(await chosen("queqiao:1"), Containers)
+    assert isinstance(await chosen("queqiao:2"), Processes)
+    monkeypatch.setenv("PATH", "")
+    assert isinstance(await chosen("queqiao:1"), Processes)
+    with pytest.raises(PartError, match="Nothing runs containers here"):
+        Containers("queqiao:1")
+
+
+def test_a_container_is_locked_and_told_what_the_manifests_say_but_no_secret_on_its_command_line(
+    rendered: Rendered, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_podman(monkeypatch, tmp_path, knows="queqiao:1")
+    env = {"SESSION_SECRET": "hidden", "PORT": "50051", "PATH": "/ours"}
+    words = [*Containers("queqiao:1").command(plans(rendered("dev"))["chat"], "chat-1", env)]
+    assert words[-3:] == ["queqiao:1", "serve", "chat"]
+    assert {"--read-only", "--rm"} <= set(words)
+    assert words[words.index("--cap-drop") + 1] == "ALL"
+    assert [words[at + 1] for at, word in enumerate(words) if word == "-e"] == ["PORT", "SESSION_SECRET"]
+    assert "hidden" not in " ".join(words)
