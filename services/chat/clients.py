@@ -15,7 +15,7 @@ from services.chat.verdicts import InputCheck, Screened, Verdict
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError, UnknownCallError
-from services.runtime.exchange import Exchange
+from services.runtime.exchange import Exchange, Exchanges
 from services.runtime.status import from_status
 from services.runtime.trace import current_traceparent
 
@@ -27,7 +27,7 @@ _REVIEW_TIMEOUT_S = 15.0
 _LEDGER_TIMEOUT_S = 5.0
 
 # While one message of writes waits for its commit, what arrives meanwhile goes with the next.
-_LEDGER_EXCHANGES = 2
+_LEDGER_CALLS = 2
 
 # As billing.proto says.
 _WRITES_MAX = 512
@@ -43,8 +43,10 @@ _SCREENING_CALLS = 2
 
 # As moderation.proto says.
 _WINDOWS_MAX = 1024
-_QUESTIONS_MAX = 32
 _SHARED_CHARACTERS_MAX = 16_384
+
+# Half of what moderation takes: who is in a message waits for all of it, and more would save hardly anything.
+_QUESTIONS_MAX = 32
 
 # A settlement is money: it is tried again for as long as the reservation surely holds.
 _SETTLE_ATTEMPTS = 6
@@ -58,11 +60,7 @@ class ModerationClient:
         """Use this peer; questions of turns that begin together share calls."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
-        self._screening = [
-            Exchange(peer, self._stub.ScreenOutput, timeout_s=_CHECK_TIMEOUT_S) for _ in range(_SCREENING_CALLS)
-        ]
-        # One exchange at a time on each call.
-        self._screens = asyncio.Semaphore(_SCREENING_CALLS)
+        self._screening = Exchanges(peer, self._stub.ScreenOutput, calls=_SCREENING_CALLS, timeout_s=_CHECK_TIMEOUT_S)
         self._checking = Exchange(peer, self._stub.CheckInputs, timeout_s=_CHECK_TIMEOUT_S)
         self._questions: Batcher[moderation_pb2.CheckInputRequest, InputCheck | ServiceError] = Batcher(
             self._check_all, in_flight_max=1, batch_max=_QUESTIONS_MAX
@@ -94,12 +92,7 @@ class ModerationClient:
         results: list[Screened] = []
         for part in _parts(windows):
             request = moderation_pb2.ScreenOutputRequest(windows=map(peers.output_window, part))
-            async with self._screens:
-                exchange = self._screening.pop()
-                try:
-                    response = await exchange.send(request)
-                finally:
-                    self._screening.append(exchange)
+            response = await self._screening.send(request)
             results += [peers.screened(result, response.version) for result in response.results]
         return results
 
@@ -172,9 +165,9 @@ class WalletClient:
         """
         stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
         # A message that is not answered in half the time is sent once more, to another replica if there is one.
-        self._idle = [Exchange(peer, stub.Write, timeout_s=timeout_s / 2) for _ in range(_LEDGER_EXCHANGES)]
+        self._ledger = Exchanges(peer, stub.Write, calls=_LEDGER_CALLS, timeout_s=timeout_s / 2)
         self._writes: Batcher[billing_pb2.LedgerWrite, billing_pb2.LedgerWriteResult] = Batcher(
-            self._write_all, in_flight_max=_LEDGER_EXCHANGES, batch_max=_WRITES_MAX
+            self._write_all, in_flight_max=_LEDGER_CALLS, batch_max=_WRITES_MAX
         )
         self._peer = peer
         self._timeout_s = timeout_s
@@ -245,10 +238,5 @@ class WalletClient:
         return result
 
     async def _write_all(self, writes: Sequence[billing_pb2.LedgerWrite]) -> Sequence[billing_pb2.LedgerWriteResult]:
-        # There are as many exchanges as messages may be under way.
-        exchange = self._idle.pop()
-        try:
-            response = await exchange.send(billing_pb2.WriteRequest(writes=writes))
-        finally:
-            self._idle.append(exchange)
+        response = await self._ledger.send(billing_pb2.WriteRequest(writes=writes))
         return response.results

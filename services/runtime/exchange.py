@@ -18,6 +18,35 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
+class Exchanges(Generic[RequestT, ResponseT]):
+    """A few calls side by side, each with one request at a time: who finds all of them busy waits."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        rpc: "grpc.aio.StreamStreamMultiCallable[RequestT, ResponseT]",
+        *,
+        calls: int,
+        timeout_s: float,
+    ) -> None:
+        """Exchange with this peer over so many calls; a response must come within `timeout_s`."""
+        self._idle = [Exchange(peer, rpc, timeout_s=timeout_s) for _ in range(calls)]
+        self._free = asyncio.Semaphore(calls)
+
+    async def send(self, request: RequestT) -> ResponseT:
+        """As `Exchange.send`, on whichever call is idle.
+
+        Raises:
+            ServiceError: What the peer answered, or UnavailableError when it did not.
+        """
+        async with self._free:
+            exchange = self._idle.pop()
+            try:
+                return await exchange.send(request)
+            finally:
+                self._idle.append(exchange)
+
+
 class Exchange(Generic[RequestT, ResponseT]):
     """One call, opened when it is first needed and again when it broke. One request at a time."""
 

@@ -12,7 +12,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.runtime.channels import Peer
 from services.runtime.errors import InvalidRequestError, ServiceError, UnavailableError
-from services.runtime.exchange import Exchange
+from services.runtime.exchange import Exchange, Exchanges
 from services.runtime.interceptors import Observe, RpcMetrics
 from services.runtime.trace import Telemetry
 
@@ -55,12 +55,17 @@ async def echo(port: int = 0) -> AsyncIterator[tuple[Echo, int, grpc.aio.Server]
         await server.stop(0)
 
 
+def exchanges_with(peer: Peer, *, calls: int) -> Exchanges[Any, Any]:
+    stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
+    return Exchanges(peer, stub.ScreenOutput, calls=calls, timeout_s=5)
+
+
 def exchange_with(peer: Peer) -> Exchange[Any, Any]:
     stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
     return Exchange(peer, stub.ScreenOutput, timeout_s=0.2)
 
 
-async def released(exchange: Exchange[Any, Any], text: str) -> int:
+async def released(exchange: Exchange[Any, Any] | Exchanges[Any, Any], text: str) -> int:
     window = moderation_pb2.OutputWindow(request_id="r", text=text)
     response = await exchange.send(moderation_pb2.ScreenOutputRequest(windows=[window]))
     characters: int = response.results[0].released_characters
@@ -73,6 +78,26 @@ async def test_many_requests_share_one_call() -> None:
         exchange = exchange_with(peer)
         assert [await released(exchange, "x" * n) for n in range(1, 50)] == list(range(1, 50))
         assert servicer.calls == 1
+        await peer.close()
+
+
+async def test_requests_share_a_few_calls_and_wait_for_one_that_is_idle() -> None:
+    async with echo() as (servicer, port, _):
+        peer = Peer("moderation", f"127.0.0.1:{port}", Telemetry(None))
+        exchanges = exchanges_with(peer, calls=2)
+        texts = ["slow", "slow", "x", "xx", "xxx"]
+        assert await asyncio.gather(*(released(exchanges, text) for text in texts)) == [4, 4, 1, 2, 3]
+        assert servicer.calls == 2
+        await peer.close()
+
+
+async def test_a_call_that_failed_is_idle_again() -> None:
+    async with echo() as (_, port, _):
+        peer = Peer("moderation", f"127.0.0.1:{port}", Telemetry(None))
+        exchanges = exchanges_with(peer, calls=1)
+        with pytest.raises(ServiceError):
+            await released(exchanges, "bad")
+        assert await released(exchanges, "good") == 4
         await peer.close()
 
 
