@@ -192,6 +192,17 @@ async def test_whoever_only_looks_hears_of_silence_too(provider: ProviderClient)
     assert caught.value.kind is Kind.TIMEOUT
 
 
+@pytest.mark.parametrize("silent", ["first_ms=3000", "deltas=5 stall_after=2"])
+async def test_a_connection_that_is_used_again_is_given_up_in_silence_like_a_new_one(
+    provider: ProviderClient, silent: str
+) -> None:
+    await ask(provider, user("[[sim deltas=2]]"))
+    with pytest.raises(CallFailedError) as caught:
+        async with asyncio.timeout(3):
+            await ask(provider, user(f"[[sim {silent}]]"))
+    assert caught.value.kind is Kind.TIMEOUT
+
+
 async def test_a_burst_that_ends_badly_gives_what_came_before_first(provider: ProviderClient) -> None:
     text = ""
     with pytest.raises(CallFailedError):
