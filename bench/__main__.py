@@ -18,6 +18,7 @@ from bench import ledger, lexicon, machine, moderation, report, rush, targets, w
 from bench.command import measure, say
 from bench.mesh import LIMITS, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
+from bench.plan import BURST, IDLE
 from bench.runner import Measured, Runner, Side, Window
 from bench.simulator_process import SimulatorProcess
 
@@ -25,10 +26,6 @@ _ROOT = Path(__file__).resolve().parent.parent
 _WEB_CLIENT = _ROOT / ".cache" / "web_client"
 _PROGRAMS = _ROOT / ".cache" / "bench"
 _RESULTS = _ROOT / "bench" / "results" / "latest.local.json"
-
-_BURST = "[[sim first_ms=0 interval_ms=0]]"
-# Short answers, so that one user asks often enough for a 99th percentile.
-_IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
 
 # What a rush meets instead: how many turns one user may have.
 _DELIVERED = {"CONCURRENT_TURNS_MAX": "20"}
@@ -50,14 +47,14 @@ class Scale:
     def windows(self) -> list[Window]:
         """The windows in order: the baselines first, the heaviest last."""
         baselines = [
-            Window("idle", direct=True, seconds=self.idle_s, directive=_IDLE),
+            Window("idle", direct=True, seconds=self.idle_s, directive=IDLE),
             Window("realistic", direct=True, seconds=self.realistic_s, qps=min(self.rates)),
-            Window("burst", direct=True, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST),
+            Window("burst", direct=True, seconds=self.burst_s, concurrency=self.concurrency, directive=BURST),
         ]
-        warm_up = Window("warm-up", direct=False, seconds=2, concurrency=8, directive=_BURST)
-        idle = Window("idle", direct=False, seconds=self.idle_s, directive=_IDLE)
+        warm_up = Window("warm-up", direct=False, seconds=2, concurrency=8, directive=BURST)
+        idle = Window("idle", direct=False, seconds=self.idle_s, directive=IDLE)
         realistic = [Window("realistic", direct=False, seconds=self.realistic_s, qps=rate) for rate in self.rates]
-        burst = Window("burst", direct=False, seconds=self.burst_s, concurrency=self.concurrency, directive=_BURST)
+        burst = Window("burst", direct=False, seconds=self.burst_s, concurrency=self.concurrency, directive=BURST)
         hits = replace(burst, shape="hits", alike=True)
         return [*baselines, warm_up, idle, *realistic, burst, hits]
 
@@ -95,7 +92,7 @@ async def run(scale: Scale, users: int, workers: int) -> bool:
     content: dict[str, object] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": described,
-        "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": _IDLE, "burst": _BURST},
+        "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": IDLE, "burst": BURST},
         "users": users,
         "workers": workers,
         "limits_raised": LIMITS,

@@ -9,6 +9,11 @@ SAMPLE_EVERY = 20
 # How long one user pauses between an answer and the next question.
 IDLE_PAUSE_S = 0.05
 
+# What the simulated provider is told to do: an answer at once, or short answers, so that one user asks often enough for
+# a 99th percentile.
+BURST = "[[sim first_ms=0 interval_ms=0]]"
+IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -19,6 +19,7 @@ from bench import machine, report
 from bench.command import measure, say
 from bench.mesh import STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
+from bench.plan import BURST
 from bench.plots import Plot, draw
 from bench.runner import Measured, Runner, Side, Window
 from bench.simulator_process import SimulatorProcess
@@ -26,7 +27,6 @@ from bench.simulator_process import SimulatorProcess
 _ROOT = Path(__file__).resolve().parent.parent
 RESULTS = _ROOT / "bench" / "results" / "soak.local.json"
 _CACHE = _ROOT / ".cache" / "bench"
-_BURST = "[[sim first_ms=0 interval_ms=0]]"
 _EVERY_S = 10.0
 _USERS = 32
 # What the services may add, in per cent.
@@ -92,7 +92,7 @@ async def run(minutes: float, rate: float) -> bool:
         runner = Runner(direct, here.side, fresh_seed(), programs.load)
         say("warming up")
         # Until the cache of answers is full, whose 16 MB would else be taken for growth for a quarter of an hour.
-        crowd = Window("warm-up", direct=False, seconds=min(90, minutes * 9), concurrency=64, directive=_BURST)
+        crowd = Window("warm-up", direct=False, seconds=min(90, minutes * 9), concurrency=64, directive=BURST)
         await runner.measure(crowd)
         say(f"soaking: {rate:g} chats a second for {minutes:g} minutes")
         window = Window("soak", direct=False, seconds=minutes * 60, qps=rate)
