@@ -152,6 +152,7 @@ def _options(schema: str, connections_max: int, on_connect: OnConnect | None, *,
     options: dict[str, Any] = {
         "max_size": connections_max,
         "command_timeout": 10,
+        "connection_class": _Connection,
         "init": on_connect,
         "reset": _reset,
     }
@@ -207,9 +208,34 @@ async def _connect(url: str, options: Mapping[str, Any]) -> "asyncpg.Pool[asyncp
             await asyncio.sleep(0.2)
 
 
-async def _reset(_connection: Connection) -> None:
+class _Connection(asyncpg.Connection):
+    """Knows whether its caller was cancelled between a statement's preparation and its execution.
+
+    asyncpg sends both as one exchange, of which only the second part ends with a Sync. Until another one comes the
+    server is within a transaction, with its locks, and refuses a BEGIN with another isolation level.
+    """
+
+    __slots__ = ("needs_sync",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.needs_sync = False
+
+    async def _get_statement(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super()._get_statement(*args, **options)  # type: ignore[misc]  # not among the stubs
+        except asyncio.CancelledError:
+            self.needs_sync = True
+            raise
+
+
+async def _reset(connection: _Connection) -> None:
     """Before a connection goes back: an open transaction has been rolled back, which is all that there is to undo.
 
     asyncpg's own reset is a round trip after each use; it is for settings, locks and cursors of a session. Here all of
     these end with their transaction, and who listens has a connection of their own.
     """
+    if connection.needs_sync:
+        # Any statement of this kind ends with what a Sync does.
+        await connection.execute("SELECT")
+        connection.needs_sync = False

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -77,3 +78,18 @@ async def test_a_connection_goes_back_without_a_word_and_without_its_transaction
             await connection.execute("BEGIN; INSERT INTO a VALUES (1)")
         assert await pool.fetchval("SELECT count(*) FROM a") == 0
     assert said == ["BEGIN; INSERT INTO a VALUES (1)", "ROLLBACK", "SELECT count(*) FROM a"]
+
+
+async def test_whoever_is_cancelled_before_a_prepared_statement_runs_leaves_no_transaction(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with postgres_pool(database_url, schema="shop", migrations=tmp_path, connections_max=1) as pool:
+        with pytest.raises(asyncio.CancelledError):
+            async with pool.acquire() as connection:
+                asking: Any = connection.fetchrow("SELECT 1")
+                prepared = asking.send(None)
+                prepared._asyncio_future_blocking = False
+                await asyncio.wait({prepared})
+                asking.throw(asyncio.CancelledError())
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            assert await connection.fetchval("SHOW transaction_isolation") == "repeatable read"
