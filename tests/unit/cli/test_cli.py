@@ -51,7 +51,8 @@ def test_what_is_wrong_is_one_sentence_and_a_failing_status(arguments: tuple[str
 
 def test_an_env_file_fills_in_what_the_environment_lacks(tmp_path: Path) -> None:
     file = tmp_path / "mesh.env"
-    file.write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/none\nPORT=not-a-port\n")
+    # An address that cannot be tried, so that nobody waits for a server to start there.
+    file.write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/none?sslmode=perhaps\nPORT=not-a-port\n")
     ran = queqiao("--env-file", str(file), "serve", "billing", PORT="1")
     assert ran.returncode == 1
-    assert "PostgreSQL at 127.0.0.1 does not answer" in ran.stderr
+    assert "PostgreSQL at 127.0.0.1 refuses us" in ran.stderr

@@ -1,6 +1,8 @@
 """Where answers are kept: this process, then Redis, each for its time."""
 
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from sandbox.ports import free_ports
 from services.chat.answers.domain import KeptAnswer
@@ -76,7 +78,7 @@ async def test_rubbish_in_redis_and_a_redis_that_is_away_are_misses(redis_databa
     async with redis_client(redis_database_url) as client:
         await client.set("chat:answer:k", b"\xc1rubbish")
         assert await store(client).shared("k") is None
-    away = redis.asyncio.Redis(port=free_ports(1)[0])
+    away = redis.asyncio.Redis(port=free_ports(1)[0], retry=Retry(NoBackoff(), 0))
     here = store(away)
     await here.keep("k", ANSWER)
     assert await here.shared("k") is None
