@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import ledger, lexicon, machine, moderation, report, rush, targets, web_client
 from bench.command import measure, say
-from bench.mesh import LIMITS, STATE, fresh_seed, measured_mesh
+from bench.mesh import LIMITS_TOLD, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
 from bench.plan import BURST, IDLE
 from bench.runner import Measured, Runner, Side, Window
@@ -95,7 +95,7 @@ async def run(scale: Scale, users: int, workers: int) -> bool:
         "simulator": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "seed": 1, "idle": IDLE, "burst": BURST},
         "users": users,
         "workers": workers,
-        "limits_raised": LIMITS,
+        "limits_raised": LIMITS_TOLD,
         "results": [measured.as_json() for measured in results],
         "rush": asdict(rushed),
         "client": asdict(client) if client else None,

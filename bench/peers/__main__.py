@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench import machine, report, soak
-from bench.mesh import LIMITS, STATE, fresh_seed, measured_mesh
+from bench.mesh import LIMITS_TOLD, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
 from bench.peers import installed, musts, pictures, started, tables
 from bench.peers.figures import Figures
@@ -110,7 +110,7 @@ def _tell(found: dict[str, Figures], scale: Scale, rows: list[tuple[str, ...]], 
         "provider": {"deltas": 64, "first_ms": 300, "interval_ms": 20, "idle": IDLE, "burst": BURST},
         "scale": asdict(scale),
         "users": _USERS,
-        "limits_raised": LIMITS,
+        "limits_raised": LIMITS_TOLD,
         "litellm_workers": started.LITELLM_WORKERS,
         "musts": [list(row) for row in rows],
         "peers": {name: figures.as_json() for name, figures in found.items()},
