@@ -56,6 +56,11 @@ class Batcher(Generic[ItemT, ResultT]):
             self._hurry()
         return await result
 
+    async def drain(self) -> None:
+        """Wait until nothing is under way; call it when nobody submits any more."""
+        while self._scheduled or self._in_flight:
+            await (asyncio.wait(self._in_flight) if self._in_flight else asyncio.sleep(0))
+
     def _wait(self, patience_s: float) -> None:
         loop = asyncio.get_running_loop()
         if self._alarm is not None:

@@ -46,11 +46,13 @@ async def redis_client(url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 @asynccontextmanager
 async def _of_server(address: RedisAddress) -> AsyncIterator["redis.asyncio.Redis"]:
     pool = SentinelPool(address) if address.form is Form.SENTINEL else _pool(address)
-    client = SharingRedis.from_pool(pool)
+    client = cast("SharingRedis", SharingRedis.from_pool(pool))
     try:
         yield client
     finally:
-        await pool.close_probe()
+        # What is under way may still need a connection.
+        await client.drain()
+        await pool.retire()
         await client.aclose()
 
 

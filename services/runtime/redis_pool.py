@@ -118,6 +118,7 @@ class PatientPool(ConnectionPool):
         """Make connections with these options, as redis-py has them."""
         super().__init__(**PATIENCE, retry=once_more(), **options, on_silence=self._fell_silent)
         self._probing: asyncio.Task[None] | None = None
+        self._retired = False
 
     async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> AbstractConnection:
         """A connection.
@@ -145,25 +146,34 @@ class PatientPool(ConnectionPool):
         if self._probing is not None:
             raise redis.exceptions.ConnectionError("Redis is silent, and left alone until it answers.")
 
-    async def close_probe(self) -> None:
-        """Ask no more whether Redis is back."""
+    async def retire(self) -> None:
+        """Make no connection any more, and ask no more whether Redis is back."""
+        self._retired = True
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.gather(self._probing, return_exceptions=True)
 
     async def _connection(self) -> AbstractConnection:
+        self._demand_open()
         connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # redis-py's
         try:
             await self.ensure_connection(connection)
+            self._demand_open()
         except BaseException as error:
+            # It may have been made just as the client closed.
+            await connection.disconnect(nowait=True)
             await self.release(connection)
             if isinstance(error, redis.exceptions.TimeoutError):
                 self._fell_silent()
             raise
         return connection
 
+    def _demand_open(self) -> None:
+        if self._retired:
+            raise redis.exceptions.ConnectionError("This client of Redis is closed.")
+
     def _fell_silent(self) -> None:
-        if self._probing is None:
+        if self._probing is None and not self._retired:
             log.warning("redis is silent: it is left alone until it answers")
             self._probing = asyncio.create_task(self._probe())
 

@@ -94,6 +94,10 @@ class SharingRedis(redis.asyncio.Redis):
         understand = self.response_callbacks.get(args[0])
         return reply if understand is None else understand(reply)
 
+    async def drain(self) -> None:
+        """Wait until what is under way has its answers; after that it needs no connection any more."""
+        await self._commands.drain()
+
     async def _send_all(self, commands: Sequence[_Command]) -> Sequence[Any]:
         line = await self._lines.get_connection()
 

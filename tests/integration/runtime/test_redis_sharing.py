@@ -73,6 +73,26 @@ async def test_whoever_stops_waiting_costs_the_others_nothing(redis: Redis) -> N
     assert (idle, used) == (1, 0)
 
 
+@pytest.mark.parametrize("steps", range(12))
+async def test_what_is_under_way_when_the_client_closes_leaves_no_connection(
+    redis_database_url: str, steps: int
+) -> None:
+    async with redis_client(redis_database_url) as redis:
+        pool = redis.connection_pool
+        asked = []
+        # One after the other, so that the second needs a connection that is still to be made.
+        for number in range(2):
+            asked.append(asyncio.ensure_future(redis.set("x", number)))
+            await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for each in asked:
+            each.cancel()
+    await asyncio.sleep(0.05)
+    known = [*pool._available_connections, *pool._in_use_connections]
+    assert not [connection for connection in known if connection.is_connected]
+
+
 async def test_a_script_is_sent_once_and_again_when_redis_has_forgotten_it() -> None:
     async with own_redis() as server, redis_client(server.url) as redis:
         script = "return {KEYS[1], ARGV[1]}"

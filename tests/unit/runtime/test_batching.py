@@ -125,3 +125,16 @@ async def test_when_enough_wait_patiently_they_go_at_once() -> None:
     async with asyncio.timeout(1):
         await asyncio.gather(*(batcher.submit(n, patience_s=10) for n in range(3)))
     assert recorder.batches == [[0, 1, 2]]
+
+
+async def test_a_drain_waits_for_what_is_under_way_and_for_what_is_about_to_be() -> None:
+    recorder = Recorder(0.005)
+    batcher: Batcher[int, int] = Batcher(recorder.call, in_flight_max=1)
+    for number in range(3):
+        asyncio.ensure_future(batcher.submit(number)).cancel()
+        asked = asyncio.ensure_future(batcher.submit(10 + number))
+        await asyncio.sleep(0)
+    await batcher.drain()
+    assert (recorder.running, asked.done()) == (0, True)
+    assert sorted(item for batch in recorder.batches for item in batch) == [10, 11, 12]
+    await batcher.drain()
