@@ -62,12 +62,16 @@ async def test_a_stream_that_breaks_off_is_not_taken_for_whole(gateway: Gateway)
 async def test_silence_is_filled_with_heartbeats(start_gateway: StartGateway) -> None:
     gateway = await start_gateway(heartbeat_s=0.1)
     gateway.chat.script = [0.35, "好", 0.25, "的"]
+    begin = time.perf_counter()
     events = (await read_stream(gateway)).split("\n\n")
+    # A busy machine makes the silences longer.
+    pings_max = (time.perf_counter() - begin) / 0.08
     kinds = ["ping" if event == ": ping" else "data" for event in events[:-1]]
     before, between = "".join(kinds[1:]).split("data")[:2]
     assert kinds[0] == "data"
-    assert before.count("ping") in (2, 3)
-    assert between.count("ping") in (1, 2)
+    assert before.count("ping") >= 2
+    assert between.count("ping") >= 1
+    assert kinds.count("ping") <= pings_max
 
 
 async def test_headers_are_sent_before_the_first_token(gateway: Gateway) -> None:

@@ -30,7 +30,7 @@ async def serving(body: bytes, each_s: float = 0) -> AsyncIterator[str]:
         await reader.readuntil(b"\r\n\r\n")
         async with turn:
             await asyncio.sleep(each_s)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         writer.close()
         await writer.wait_closed()
 
