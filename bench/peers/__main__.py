@@ -23,7 +23,8 @@ from bench.mesh import LIMITS_TOLD, STATE, fresh_seed, measured_mesh
 from bench.native.programs import compiled
 from bench.peers import installed, musts, pictures, started, tables
 from bench.peers.figures import Figures
-from bench.peers.measuring import BURST, IDLE, Measuring, Peer, Scale
+from bench.peers.measuring import Measuring, Peer, Scale
+from bench.plan import BURST, IDLE
 from bench.runner import Runner, Side, WindowError
 from bench.simulator_process import SimulatorProcess
 from sandbox import postgres

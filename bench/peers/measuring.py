@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from bench.machine import usages
 from bench.peers.figures import ADDED_MS_MAX, Figures, Round, Steps, holds
+from bench.plan import BURST, IDLE
 from bench.runner import Measured, Runner, Side, Window, WindowError
 from bench.simulator_process import SimulatorProcess
 
-BURST = "[[sim first_ms=0 interval_ms=0]]"
-# Short answers, so that one user asks often enough for a 99th percentile.
-IDLE = "[[sim deltas=8 first_ms=100 interval_ms=5]]"
 _LIVE = "[[sim deltas=25 first_ms=500 interval_ms=1000]]"
 _LIVE_TIMEOUT_S = 60.0
 _MEMORY_EVERY_S = 2.0
