@@ -15,7 +15,7 @@ from services.chat.verdicts import InputCheck, Screened, Verdict
 from services.runtime.batching import Batcher
 from services.runtime.channels import Peer
 from services.runtime.errors import Code, RemoteError, ServiceError, UnavailableError, UnknownCallError
-from services.runtime.exchange import Exchange, Exchanges
+from services.runtime.exchange import Exchange, ExchangePool
 from services.runtime.status import from_status
 from services.runtime.trace import current_traceparent
 
@@ -60,7 +60,9 @@ class ModerationClient:
         """Use this peer; questions of turns that begin together share calls."""
         self._peer = peer
         self._stub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
-        self._screening = Exchanges(peer, self._stub.ScreenOutput, calls=_SCREENING_CALLS, timeout_s=_CHECK_TIMEOUT_S)
+        self._screening = ExchangePool(
+            peer, self._stub.ScreenOutput, calls=_SCREENING_CALLS, timeout_s=_CHECK_TIMEOUT_S
+        )
         self._checking = Exchange(peer, self._stub.CheckInputs, timeout_s=_CHECK_TIMEOUT_S)
         self._questions: Batcher[moderation_pb2.CheckInputRequest, InputCheck | ServiceError] = Batcher(
             self._check_all, in_flight_max=1, batch_max=_QUESTIONS_MAX
@@ -165,7 +167,7 @@ class WalletClient:
         """
         stub = billing_pb2_grpc.BillingServiceStub(peer.channel)
         # A message that is not answered in half the time is sent once more, to another replica if there is one.
-        self._ledger = Exchanges(peer, stub.Write, calls=_LEDGER_CALLS, timeout_s=timeout_s / 2)
+        self._ledger = ExchangePool(peer, stub.Write, calls=_LEDGER_CALLS, timeout_s=timeout_s / 2)
         self._writes: Batcher[billing_pb2.LedgerWrite, billing_pb2.LedgerWriteResult] = Batcher(
             self._write_all, in_flight_max=_LEDGER_CALLS, batch_max=_WRITES_MAX
         )

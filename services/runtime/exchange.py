@@ -18,7 +18,7 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-class Exchanges(Generic[RequestT, ResponseT]):
+class ExchangePool(Generic[RequestT, ResponseT]):
     """A few calls side by side, each with one request at a time: who finds all of them busy waits."""
 
     def __init__(

@@ -12,7 +12,7 @@ from queqiao.moderation.v1 import moderation_pb2, moderation_pb2_grpc
 
 from services.runtime.channels import Peer
 from services.runtime.errors import InvalidRequestError, ServiceError, UnavailableError
-from services.runtime.exchange import Exchange, Exchanges
+from services.runtime.exchange import Exchange, ExchangePool
 from services.runtime.interceptors import Observe, RpcMetrics
 from services.runtime.trace import Telemetry
 
@@ -55,9 +55,9 @@ async def echo(port: int = 0) -> AsyncIterator[tuple[Echo, int, grpc.aio.Server]
         await server.stop(0)
 
 
-def exchanges_with(peer: Peer, *, calls: int) -> Exchanges[Any, Any]:
+def exchanges_with(peer: Peer, *, calls: int) -> ExchangePool[Any, Any]:
     stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
-    return Exchanges(peer, stub.ScreenOutput, calls=calls, timeout_s=5)
+    return ExchangePool(peer, stub.ScreenOutput, calls=calls, timeout_s=5)
 
 
 def exchange_with(peer: Peer) -> Exchange[Any, Any]:
@@ -65,7 +65,7 @@ def exchange_with(peer: Peer) -> Exchange[Any, Any]:
     return Exchange(peer, stub.ScreenOutput, timeout_s=0.2)
 
 
-async def released(exchange: Exchange[Any, Any] | Exchanges[Any, Any], text: str) -> int:
+async def released(exchange: Exchange[Any, Any] | ExchangePool[Any, Any], text: str) -> int:
     window = moderation_pb2.OutputWindow(request_id="r", text=text)
     response = await exchange.send(moderation_pb2.ScreenOutputRequest(windows=[window]))
     characters: int = response.results[0].released_characters
