@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from services.gateway.admission.fair_queue import FairQueue, Ticket
@@ -44,18 +44,28 @@ class TurnScheduler:
         self._clock = asyncio.get_running_loop().time
         self._running: Counter[str] = Counter()
         self._running_total = 0
+        self._arriving = 0
         self._queue = FairQueue()
         self._grants: dict[Ticket, asyncio.Future[None]] = {}
         self._turn_s = _TURN_S_FIRST_GUESS
 
-    def demand_room(self) -> None:
-        """Refuse at once, before any work is spent, what could neither run nor wait.
+    @contextmanager
+    def arrival(self) -> Iterator[None]:
+        """Inside, find out who asks for a turn, which has room kept for it meanwhile.
+
+        So of a rush that arrives in one moment, what could neither run nor wait costs no more than its refusal.
 
         Raises:
-            QueueFullError: Everything is full.
+            QueueFullError: There is no room.
         """
-        if self._running_total >= self._capacity.running_max and len(self._queue) >= self._capacity.waiting_max:
+        free = self._capacity.running_max - self._running_total
+        if self._arriving >= free + self._capacity.waiting_max - len(self._queue):
             raise self._refused()
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
 
     @asynccontextmanager
     async def turn(self, user_id: str, *, weight: float, on_position: OnPosition | None = None) -> AsyncIterator[None]:

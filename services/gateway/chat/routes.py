@@ -102,9 +102,9 @@ class ChatCompletions:
             ServiceError: Nothing has been sent yet, and this is why.
             ClientGoneError: The client left.
         """
-        self._turns.demand_room()
         headers = Headers(scope=scope)
-        admitted = await self._gate.enter(scope, Scope.CHAT)
+        with self._turns.arrival():
+            admitted = await self._gate.enter(scope, Scope.CHAT)
         asked = body.parse(await body.read(receive, headers, bytes_max=self._body_bytes_max))
         prepared = await self._turns.prepare(
             admitted, asked, headers, client=headers, request_id=scope["state"]["request_id"]

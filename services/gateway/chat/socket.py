@@ -215,8 +215,8 @@ class Socket:
         async def tell(position: int) -> None:
             await self._send(frames.queued(frame.id, position))
 
-        self._turns.demand_room()
-        admitted = await self._gate.enter_token(self._token, Scope.CHAT)
+        with self._turns.arrival():
+            admitted = await self._gate.enter_token(self._token, Scope.CHAT)
         prepared = await self._turns.prepare(
             admitted,
             frame.body,

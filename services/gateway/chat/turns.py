@@ -1,7 +1,7 @@
 """What HTTP and WebSocket do alike with a turn that is asked for: read it, name it, find its model and its place."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,13 +49,13 @@ class Turns:
         self._models = models
         self._chat = chat
 
-    def demand_room(self) -> None:
-        """Refuse at once, before any work is spent, what could neither run nor wait.
+    def arrival(self) -> AbstractContextManager[None]:
+        """Inside, admit whoever asks; before any work is spent, what could neither run nor wait is refused.
 
         Raises:
-            QueueFullError: Everything is full.
+            QueueFullError: There is no room.
         """
-        self._scheduler.demand_room()
+        return self._scheduler.arrival()
 
     async def prepare(
         self, admitted: Admitted, body: dict[str, Any], headers: Headers, *, client: Headers, request_id: str

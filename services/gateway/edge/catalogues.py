@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from cachetools import LRUCache
 from fluent.runtime import FluentBundle, FluentResource
 
 from services.gateway.edge.languages import Language
@@ -12,6 +13,9 @@ from services.gateway.edge.languages import Language
 _LOCALES = Path(__file__).parents[1] / "locales"
 _MESSAGE = re.compile(r"^(?:(?P<name>[A-Za-z][\w-]*)|\s+\.(?P<variant>\w+)) =", re.MULTILINE)
 _VARIABLE = re.compile(r"\$(\w+)")
+
+# How many filled sentences are remembered of each language: a rush is refused by the same few.
+_FILLED_MAX = 512
 
 
 class Catalogue:
@@ -28,8 +32,7 @@ class Catalogue:
         self.names = frozenset(_names(source))
         self.facts = frozenset(_VARIABLE.findall(source))
         self._no_facts = dict.fromkeys(self.facts, "")
-        # Sentences that no fact was given for: the label of every answer is one.
-        self._plain: dict[str, str] = {}
+        self._known: LRUCache[tuple[str, ...], str] = LRUCache(_FILLED_MAX)
 
     def sentence(self, name: str, facts: Mapping[str, str]) -> str:
         """The sentence of this name; a fact that is not given is left out of it.
@@ -39,19 +42,19 @@ class Catalogue:
         """
         if name not in self.names:
             raise KeyError(name)
-        if facts:
-            return self._filled(name, facts)
-        if name not in self._plain:
-            self._plain[name] = self._filled(name, {})
-        return self._plain[name]
+        filled = self._no_facts | {fact: value for fact, value in facts.items() if fact in self.facts}
+        key = (name, *filled.values())
+        if key not in self._known:
+            self._known[key] = self._filled(name, filled)
+        return self._known[key]
 
-    def _filled(self, name: str, facts: Mapping[str, str]) -> str:
+    def _filled(self, name: str, facts: dict[str, str]) -> str:
         message_name, _, variant = name.partition(".")
         message = self._bundle.get_message(message_name)
         pattern = message.attributes[variant] if variant else message.value
         if pattern is None:
             raise KeyError(name)
-        sentence, _ = self._bundle.format_pattern(pattern, {**self._no_facts, **facts})
+        sentence, _ = self._bundle.format_pattern(pattern, facts)
         return str(sentence)
 
     def first(self, names: tuple[str, ...], facts: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -122,13 +122,27 @@ async def test_when_everything_is_full_the_next_is_refused_before_any_work_and_t
     async with house() as it:
         for name in ("a1", "b1", "c1", "d1", "e1"):
             await it.ask(name)
-        it.scheduler.demand_room()
-        await it.ask("f1")
-        with pytest.raises(QueueFullError) as caught:
-            it.scheduler.demand_room()
+        with it.scheduler.arrival():
+            await it.ask("f1")
+        with pytest.raises(QueueFullError) as caught, it.scheduler.arrival():
+            pytest.fail("there is no room")
         assert caught.value.retry_after_s is not None
         assert 1 <= caught.value.retry_after_s <= 60
         assert it.sample("queqiao_admission_refused_total", why="full") == 1
+
+
+async def test_of_those_who_arrive_in_one_moment_only_as_many_come_in_as_there_is_room_for() -> None:
+    async with house() as it:
+        await it.ask("a1")
+        with ExitStack() as arriving:
+            for _ in range(5):
+                arriving.enter_context(it.scheduler.arrival())
+            with pytest.raises(QueueFullError), it.scheduler.arrival():
+                pytest.fail("there is no room")
+        # None of them asked for a turn.
+        with it.scheduler.arrival():
+            await it.ask("b1")
+        assert it.order == ["a1", "b1"]
 
 
 async def test_nobody_waits_longer_than_a_turn_may() -> None:

@@ -33,6 +33,12 @@ def test_a_fact_that_is_missing_is_left_out() -> None:
     assert sentences.sentence("TOO_MANY.each", {"limit": "3"}) == "3 each"
 
 
+def test_a_sentence_that_was_filled_before_is_filled_with_what_is_said_now() -> None:
+    sentences = Catalogue(Language.ENGLISH, "FULL = At most { $limit } of { $field }.\n")
+    told = [sentences.sentence("FULL", {"limit": each, "field": "a", "other": "x"}) for each in ("3", "4", "3")]
+    assert told == ["At most 3 of a.", "At most 4 of a.", "At most 3 of a."]
+
+
 def test_a_fact_is_no_template() -> None:
     sentences = Catalogue(Language.ENGLISH, "UNKNOWN = No { $model }.\n")
     assert sentences.sentence("UNKNOWN", {"model": '{ $other } { "x" }'}) == 'No { $other } { "x" }.'
