@@ -10,9 +10,9 @@ UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_NO_PROGRESS := 1
 
-# How many tests run at once: a number, or "logical" for one lane a core, at most 8. Each lane has a PostgreSQL, a Redis
-# and about a gigabyte of its own.
-LANES ?= logical
+# How many tests run at once, at most 8: three for every two cores, for a lane waits more than half of its time. Each has
+# a PostgreSQL, a Redis and about a gigabyte of its own.
+LANES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 
 # Node.js from PATH where it is new enough, else the one of a wheel, in the virtual environment.
 NODE_VERSION := $(shell node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
@@ -26,7 +26,10 @@ PROTOS := $(shell find protos/queqiao -name '*.proto' | sort)
 CHECKS := check-types check-format check-lint check-imports check-buf check-protos check-monitoring check-configuration \
 	check-k8s check-client
 
-.PHONY: help run observe test check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
+# What `make test` runs side by side; then comes what has the machine to itself.
+TESTS := test-miniprogram test-lanes
+
+.PHONY: help run observe test $(TESTS) test-alone check $(CHECKS) metrics-doc dashboards configuration-doc images images-test \
 	roll release audit-manifests system-packages format hooks audit audit-python audit-node sbom fuzz client client-h5 \
 	client-test bench bench-peers bench-soak quantize train-screener readings protos protos-released clean
 
@@ -37,8 +40,19 @@ run: $(VENV)/.sandbox-installed $(OWN_NODE) ## Start the whole mesh on this mach
 	@exec $(BIN)/python -m sandbox
 
 test: $(VENV)/.installed miniprogram/node_modules/.package-lock.json ## Run every test, on real parts that it starts itself
-	@$(NPM) --prefix miniprogram test --silent
+	@$(MAKE) --no-print-directory --jobs --keep-going $(TESTS)
+	@$(MAKE) --no-print-directory test-alone
+
+# It says what it found when it has ended: two that talk at once are understood by nobody.
+test-miniprogram: miniprogram/node_modules/.package-lock.json
+	@mkdir -p build
+	@$(NPM) --prefix miniprogram test --silent > build/test-miniprogram.log 2>&1; status=$$?; \
+	echo; cat build/test-miniprogram.log; exit $$status
+
+test-lanes: $(VENV)/.installed
 	@$(BIN)/python -m pytest -n $(LANES) --maxprocesses 8 --dist loadscope --no-loadscope-reorder -m "not alone"
+
+test-alone: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.installed ## Lint, types, import rules, protos and their generated code
@@ -175,8 +189,7 @@ client: client-h5 ## Build the client: miniprogram/dist/build/h5 and mp-weixin
 client-h5: miniprogram/node_modules/.package-lock.json
 	@$(NPM) --prefix miniprogram run --silent build:h5
 
-client-test: check-client ## Lint and test the client alone
-	@$(NPM) --prefix miniprogram test --silent
+client-test: check-client test-miniprogram ## Lint and test the client alone
 
 check-client: miniprogram/node_modules/.package-lock.json
 	@$(NPM) --prefix miniprogram run --silent lint

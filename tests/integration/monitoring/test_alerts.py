@@ -10,7 +10,7 @@ import yaml
 from sandbox.observe.prometheus import RULES
 from tests.integration.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.xdist_group("watched")
 
 # A series with or without matchers, as it stands in an expression.
 _SELECTOR = re.compile(r"\b(?:queqiao[a-z_0-9:]*|up)(?:\{[^}]*\})?")

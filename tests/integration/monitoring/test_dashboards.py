@@ -9,7 +9,7 @@ from k8s.monitoring.dashboards.catalogue import DASHBOARDS
 from k8s.monitoring.dashboards.model import Panel
 from tests.integration.monitoring.conftest import Watched
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.xdist_group("watched")
 
 PANELS = [
     pytest.param(panel, id=f"{page.uid.removeprefix('queqiao-')}: {panel.title}")

@@ -16,7 +16,7 @@ from sandbox.observe.prometheus import targets_of
 from tests.integration.monitoring.conftest import Watched
 from tests.integration.monitoring.load import visitor
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.xdist_group("watched")
 
 # What a label may say. Nothing here is a user, a request or a text.
 _VALUES = {
