@@ -9,6 +9,8 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_NO_PROGRESS := 1
+# Where it is set, each of the many processes that a test starts would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # How many tests run at once, at most 8: three for every two cores, for a lane waits more than half of its time. Each has
 # a PostgreSQL, a Redis and about a gigabyte of its own.

@@ -1,6 +1,7 @@
 """Counts are the provider's own: checked against what a provider does with a conversation."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import tiktoken
@@ -26,6 +27,7 @@ TEXTS = (CHINESE, ENGLISH, CODE, EMOJI)
 _SPECIAL = ("<|im_start|>", "<|im_sep|>", "<|im_end|>")
 
 
+@cache
 def provider(name: str) -> tiktoken.Encoding:
     """The encoding as a provider has it, with the special tokens of conversations."""
     plain = vocabularies.load(name)
@@ -42,12 +44,9 @@ def test_an_encoding_is_the_one_that_its_wheel_defines(name: str) -> None:
     assert ours._mergeable_ranks == published["mergeable_ranks"]
 
 
-PROVIDERS = {name: provider(name) for name in OPENAI}
-
-
 def counted_by_provider(messages: list[Message], name: str) -> int:
     rendered = "".join(f"<|im_start|>{message.role}<|im_sep|>{message.content}<|im_end|>" for message in messages)
-    return len(PROVIDERS[name].encode(f"{rendered}<|im_start|>assistant<|im_sep|>", allowed_special="all"))
+    return len(provider(name).encode(f"{rendered}<|im_start|>assistant<|im_sep|>", allowed_special="all"))
 
 
 def conversation(*texts: str) -> list[Message]:
