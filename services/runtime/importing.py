@@ -1,6 +1,7 @@
 """Importing what stays as long as the process."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ def importing() -> Iterator[None]:
     The collector looks for no garbage meanwhile, and later not among what was imported: it would take an eighth of the
     time that importing takes, and find next to nothing.
     """
+    # No package brings plug-ins of pydantic's, which it would look for in each of them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # noqa: TID251  # written, not read
     gc.disable()
     absent = [name for name in _NOT_WANTED if name not in sys.modules]
     # To Python that is a module which is not installed.
