@@ -22,7 +22,7 @@ def load_key(file: Path) -> rsa.RSAPrivateKey:
     Raises:
         TypeError: It is another kind of key.
     """
-    # To prove that a key of our own making is sound takes a tenth of a second.
+    # To prove that a key of our own making is sound takes 50 ms.
     key = serialization.load_pem_private_key(file.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(f"{file} holds no RSA key: remove its folder to have new keys made.")
