@@ -24,7 +24,7 @@ from tests.server_folder import server_folder
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
-    """Spread tests over lanes by file, and by groups: `mesh` shares the big mesh, `clock` measures time."""
+    """Spread tests over lanes by file, and by groups: `clock` measures time, each of the others shares a mesh."""
     return Lanes(config, log)
 
 

@@ -55,7 +55,7 @@ async def echo(port: int = 0) -> AsyncIterator[tuple[Echo, int, grpc.aio.Server]
         await server.stop(0)
 
 
-def exchanges_with(peer: Peer, *, calls: int) -> ExchangePool[Any, Any]:
+def pool_with(peer: Peer, *, calls: int) -> ExchangePool[Any, Any]:
     stub: moderation_pb2_grpc.ModerationServiceAsyncStub = moderation_pb2_grpc.ModerationServiceStub(peer.channel)
     return ExchangePool(peer, stub.ScreenOutput, calls=calls, timeout_s=5)
 
@@ -84,7 +84,7 @@ async def test_many_requests_share_one_call() -> None:
 async def test_requests_share_a_few_calls_and_wait_for_one_that_is_idle() -> None:
     async with echo() as (servicer, port, _):
         peer = Peer("moderation", f"127.0.0.1:{port}", Telemetry(None))
-        exchanges = exchanges_with(peer, calls=2)
+        exchanges = pool_with(peer, calls=2)
         texts = ["slow", "slow", "x", "xx", "xxx"]
         assert await asyncio.gather(*(released(exchanges, text) for text in texts)) == [4, 4, 1, 2, 3]
         assert servicer.calls == 2
@@ -94,7 +94,7 @@ async def test_requests_share_a_few_calls_and_wait_for_one_that_is_idle() -> Non
 async def test_a_call_that_failed_is_idle_again() -> None:
     async with echo() as (_, port, _):
         peer = Peer("moderation", f"127.0.0.1:{port}", Telemetry(None))
-        exchanges = exchanges_with(peer, calls=1)
+        exchanges = pool_with(peer, calls=1)
         with pytest.raises(ServiceError):
             await released(exchanges, "bad")
         assert await released(exchanges, "good") == 4
